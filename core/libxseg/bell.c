@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Bells for owners that sleep in epoll: a FIFO beside the segment, or an eventfd
+ * where no other process can reach the segment.  A descriptor stays open until
+ * xseg_leave(), whatever becomes of the port: another thread may be about to
+ * write to it, and its number must not have become some other file's by then.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "internal.h"
+
+#define PATH_LENGTH (XSEG_NAME_MAX + 32)
+
+static void fifo_path(const struct xseg *xs, uint32_t bell, char path[PATH_LENGTH])
+{
+	snprintf(path, PATH_LENGTH, "/dev/shm/%s.bell.%u", xs->h.name, bell);
+}
+
+/* Both ends at once: so writing needs no reader and raises no SIGPIPE. */
+static int open_fifo(const char *path)
+{
+	int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st;
+
+	if (fd >= 0 && (fstat(fd, &st) || !S_ISFIFO(st.st_mode))) {
+		close(fd);
+		errno = EEXIST;
+		return -1;
+	}
+	return fd;
+}
+
+/* Whoever may use the segment may ring. */
+static int make_fifo(const struct xseg *xs, uint32_t bell)
+{
+	char path[PATH_LENGTH];
+	struct stat st;
+	int fd;
+
+	fifo_path(xs, bell, path);
+	unlink(path);
+	if (mkfifo(path, 0600))
+		return -1;
+	fd = open_fifo(path);
+	if (fd >= 0 && !fstat(xs->fd, &st)) {
+		(void)!fchown(fd, -1, st.st_gid); /* allowed among the caller's groups */
+		(void)!fchmod(fd, st.st_mode & 0666);
+	}
+	return fd;
+}
+
+int xseg_bell_fd(struct xseg *xs, uint32_t bell)
+{
+	int *kept, fd;
+
+	if (bell >= xs->h.nr_ports || !xs->mine[bell])
+		return xs_fail(EPERM, "port %u is not bound through this handle", bell);
+	kept = &xs->bells[bell];
+	fd = xs->fd < 0 ? eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) : make_fifo(xs, bell);
+	if (fd < 0)
+		return xs_fail(errno, "cannot make the bell of port %u of segment %s: %s", bell,
+			       xs->h.name, strerror(errno));
+	if (*kept < 0) {
+		*kept = fd;
+	} else {
+		dup3(fd, *kept, O_CLOEXEC);
+		close(fd);
+	}
+	xs_store_mb(&xs_port(xs, bell)->fifo, 1);
+	return *kept;
+}
+
+void xs_ring_fifo(struct xseg *xs, uint32_t bell)
+{
+	static const uint64_t one = 1;
+	char path[PATH_LENGTH];
+	int fd;
+
+	if (__atomic_load_n(&xs->mine[bell], __ATOMIC_RELAXED)) {
+		(void)!write(xs->bells[bell], &one, sizeof(one));
+		return;
+	}
+	fifo_path(xs, bell, path);
+	fd = open_fifo(path);
+	if (fd < 0)
+		return; /* its owner is gone: xseg_recover() will tell */
+	(void)!write(fd, &one, sizeof(one));
+	close(fd);
+}
+
+void xs_remove_bell(struct xseg *xs, uint32_t bell)
+{
+	char path[PATH_LENGTH];
+
+	if (!xs_xchg(&xs_port(xs, bell)->fifo, 0) || xs->fd < 0)
+		return;
+	fifo_path(xs, bell, path);
+	unlink(path);
+}

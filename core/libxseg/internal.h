@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of libxseg share. */
+#ifndef XSEG_INTERNAL_H
+#define XSEG_INTERNAL_H
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/types.h>
+#include "ring.h"
+#include "xseg.h"
+
+struct xseg {
+	unsigned char *base;
+	struct xseg_header h; /* validated copy; the shared one is not read again */
+	__u32 ring_shift;
+	int fd;               /* of the file, for its lock; -1 if anonymous */
+	pid_t pid;            /* that joined */
+	pthread_mutex_t mutex; /* the file's lock does not exclude threads */
+	unsigned char *mine;  /* [nr_ports]: 1 = bound through this struct */
+	int *bells;           /* [nr_ports]: descriptors, -1 = none; see bell.c */
+};
+
+/* Keeps the message for xseg_strerror(), returns -error. */
+int xs_fail(int error, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
+
+/* Makes exclusive what changes the ports' line 0.  -ETIMEDOUT after 5 s. */
+int xs_lock(struct xseg *xs);
+void xs_unlock(struct xseg *xs);
+
+/* 1 while the process has a thread that could touch memory. */
+int xs_process_lives(pid_t pid, uint64_t start);
+
+static inline struct xseg_port *xs_port(const struct xseg *xs, uint32_t port)
+{
+	return (void *)(xs->base + xs->h.ports_at + (uint64_t)port * xs->h.port_stride);
+}
+
+static inline struct xseg_request *xs_slot(const struct xseg *xs, uint32_t slot)
+{
+	return (struct xseg_request *)(xs->base + xs->h.requests_at) + slot;
+}
+
+static inline struct xs_ring xs_request_ring(const struct xseg *xs, struct xseg_port *port)
+{
+	return (struct xs_ring){ &port->request_tail, &port->request_head,
+				 (__u64 *)(port + 1), xs->ring_shift };
+}
+
+static inline struct xs_ring xs_reply_ring(const struct xseg *xs, struct xseg_port *port)
+{
+	return (struct xs_ring){ &port->reply_tail, &port->reply_head,
+				 (__u64 *)(port + 1) + xs->h.ring_size, xs->ring_shift };
+}
+
+/* What contradicts itself in a ring, or NULL. */
+const char *xs_ring_trouble(const struct xs_ring *ring, uint32_t nr_requests);
+
+/* Wakes the thread that serves port. */
+void xs_ring_bell(struct xseg *xs, struct xseg_port *port);
+void xs_wake_all(struct xseg *xs);
+
+/* The bells of those that sleep in epoll. */
+void xs_ring_fifo(struct xseg *xs, uint32_t bell);
+void xs_remove_bell(struct xseg *xs, uint32_t bell);
+
+#endif

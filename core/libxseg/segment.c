@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The life of a segment: create, destroy, join, leave. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+#include "internal.h"
+
+#define SHM "/dev/shm"
+#define LOCK_WAIT_MS 5000
+
+_Static_assert(sizeof(struct xseg_header) == 152, "ABI");
+_Static_assert(sizeof(struct xseg_port) == 448, "ABI");
+_Static_assert(sizeof(struct xseg_request) == 256, "ABI");
+_Static_assert(offsetof(struct xseg_request, hand) == 0 &&
+	       offsetof(struct xseg_request, src) == 8 &&
+	       offsetof(struct xseg_request, data_at) == 48 &&
+	       offsetof(struct xseg_request, target) == 96, "ABI");
+_Static_assert(offsetof(struct xseg_port, sleeping) == 128 &&
+	       offsetof(struct xseg_port, request_tail) == 192 &&
+	       offsetof(struct xseg_port, reply_head) == 384, "ABI");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the layout is little-endian");
+
+static _Thread_local char last_error[320];
+
+int xs_fail(int error, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(last_error, sizeof(last_error), format, arguments);
+	va_end(arguments);
+	return -error;
+}
+
+const char *xseg_strerror(void)
+{
+	return last_error;
+}
+
+/* --- header ------------------------------------------------------------- */
+
+static uint32_t crc32c(uint32_t crc, const void *bytes, size_t n)
+{
+	for (const unsigned char *p = bytes; n--; p++) {
+		crc ^= *p;
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
+	}
+	return crc;
+}
+
+static uint32_t header_crc(const struct xseg_header *h)
+{
+	uint32_t crc = crc32c(~0u, h, offsetof(struct xseg_header, crc));
+
+	return ~crc32c(crc, h->name, sizeof(h->name));
+}
+
+static uint64_t page_up(uint64_t bytes)
+{
+	return (bytes + XSEG_PAGE - 1) & ~(uint64_t)(XSEG_PAGE - 1);
+}
+
+/* Fills in what follows from the four numbers that describe a segment. */
+static int lay_out(struct xseg_header *h, uint32_t nr_ports, uint32_t ring_size,
+		   uint32_t nr_requests, uint64_t data_pages)
+{
+	if (nr_ports < 1 || nr_ports > XSEG_PORTS_MAX)
+		return xs_fail(EINVAL, "%u ports: a segment has 1 to %u", nr_ports,
+			       XSEG_PORTS_MAX);
+	if (ring_size < 2 || ring_size > XSEG_RING_MAX || ring_size & (ring_size - 1))
+		return xs_fail(EINVAL, "rings of %u words: a ring has a power of two, 2 to %u",
+			       ring_size, XSEG_RING_MAX);
+	if (nr_requests < 1 || nr_requests > XSEG_REQUESTS_MAX)
+		return xs_fail(EINVAL, "%u requests: a segment has 1 to %u", nr_requests,
+			       XSEG_REQUESTS_MAX);
+	if (data_pages > UINT32_MAX)
+		return xs_fail(EINVAL, "%llu pages of data: a segment has at most %u",
+			       (unsigned long long)data_pages, UINT32_MAX);
+	h->magic = XSEG_MAGIC;
+	h->abi = XSEG_ABI;
+	h->header_size = sizeof(*h);
+	h->nr_ports = nr_ports;
+	h->port_stride = sizeof(struct xseg_port) + 2 * sizeof(__u64) * ring_size;
+	h->port_stride = (h->port_stride + XSEG_LINE - 1) & ~(XSEG_LINE - 1);
+	h->ring_size = ring_size;
+	h->nr_requests = nr_requests;
+	h->ports_at = XSEG_PAGE;
+	h->requests_at = page_up(h->ports_at + (uint64_t)nr_ports * h->port_stride);
+	h->data_at = page_up(h->requests_at +
+			     (uint64_t)nr_requests * sizeof(struct xseg_request));
+	h->data_pages = data_pages;
+	h->size = h->data_at + data_pages * XSEG_PAGE;
+	return 0;
+}
+
+static int make_header(struct xseg_header *h, const char *name, const struct xseg_params *p)
+{
+	struct timespec now;
+	int rc;
+
+	if (p->data_bytes > (uint64_t)UINT32_MAX * XSEG_PAGE)
+		return xs_fail(EINVAL, "%llu bytes of data are more than a segment can have",
+			       (unsigned long long)p->data_bytes);
+	if (p->mode & ~0777u)
+		return xs_fail(EINVAL, "mode %o has more than permission bits", p->mode);
+	memset(h, 0, sizeof(*h));
+	rc = lay_out(h, p->nr_ports, p->ring_size, p->nr_requests,
+		     page_up(p->data_bytes) / XSEG_PAGE);
+	if (rc)
+		return rc;
+	clock_gettime(CLOCK_REALTIME, &now);
+	h->created_s = now.tv_sec;
+	h->creator_pid = getpid();
+	memcpy(h->name, name, strlen(name));
+	h->crc = header_crc(h);
+	return 0;
+}
+
+/* h is a private copy: what is checked here is what will be used. */
+static int check_header(const struct xseg_header *h, uint64_t file_size, const char *name)
+{
+	struct xseg_header expect = *h;
+
+	if (h->magic != XSEG_MAGIC)
+		return xs_fail(EUCLEAN, SHM "/%s is not a segment", name);
+	if (h->abi != XSEG_ABI)
+		return xs_fail(EPROTO, "segment %s has ABI %u, this libxseg has ABI %u: "
+			       "stop its users, destroy it and make it anew", name, h->abi,
+			       XSEG_ABI);
+	if (h->crc != header_crc(h))
+		return xs_fail(EUCLEAN, "segment %s: the header's checksum is wrong", name);
+	if (lay_out(&expect, h->nr_ports, h->ring_size, h->nr_requests, h->data_pages))
+		return -EUCLEAN;
+	if (memcmp(&expect, h, sizeof(*h)))
+		return xs_fail(EUCLEAN, "segment %s: the header contradicts itself", name);
+	if (strncmp(h->name, name, XSEG_NAME_MAX))
+		return xs_fail(EUCLEAN, SHM "/%s was made as segment %.*s: it was moved", name,
+			       XSEG_NAME_MAX, h->name);
+	if (h->size != file_size)
+		return xs_fail(EUCLEAN, "segment %s has %llu bytes, its header says %llu", name,
+			       (unsigned long long)file_size, (unsigned long long)h->size);
+	return 0;
+}
+
+/* --- files -------------------------------------------------------------- */
+
+/* Writes the path of name; -EINVAL where it would not stay in SHM. */
+static int shm_path(char *path, size_t size, const char *name)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789._-";
+	size_t n = strnlen(name, XSEG_NAME_MAX);
+
+	if (n < 1 || n >= XSEG_NAME_MAX)
+		return xs_fail(EINVAL, "a segment's name has 1 to %d characters",
+			       XSEG_NAME_MAX - 1);
+	if (strspn(name, allowed) != n || !strcmp(name, ".") || !strcmp(name, ".."))
+		return xs_fail(EINVAL, "segment name '%s': only A-Z a-z 0-9 . _ - may be in it",
+			       name);
+	snprintf(path, size, SHM "/%s", name);
+	return 0;
+}
+
+static int fill_file(int fd, const struct xseg_header *h, uint32_t mode)
+{
+	struct statvfs fs;
+	int error;
+
+	do
+		error = posix_fallocate(fd, 0, h->size);
+	while (error == EINTR);
+	if (error) {
+		unsigned long long room =
+			fstatvfs(fd, &fs) ? 0 : (unsigned long long)fs.f_bavail * fs.f_frsize;
+
+		return xs_fail(error, "cannot allocate %llu MiB in " SHM ", which has room for "
+			       "%llu MiB: %s; make it larger (mount -o remount,size=...) or "
+			       "the segment smaller", (unsigned long long)h->size >> 20,
+			       room >> 20, strerror(error));
+	}
+	if (pwrite(fd, h, sizeof(*h), 0) != sizeof(*h) || fchmod(fd, mode))
+		return xs_fail(errno, "cannot write segment %s: %s", h->name, strerror(errno));
+	return 0;
+}
+
+/* The file has no name until it is complete: whoever joins sees all of it, and
+ * a creator that is killed leaves nothing behind. */
+int xseg_create(const char *name, const struct xseg_params *params)
+{
+	char path[sizeof(SHM) + 1 + XSEG_NAME_MAX], self[32];
+	struct xseg_header h;
+	int fd, rc;
+
+	rc = shm_path(path, sizeof(path), name);
+	if (!rc)
+		rc = make_header(&h, name, params);
+	if (rc)
+		return rc;
+	if (!access(path, F_OK))
+		return xs_fail(EEXIST, "cannot make segment %s: %s", name, strerror(EEXIST));
+	fd = open(SHM, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return xs_fail(errno, "cannot make a file in " SHM ": %s", strerror(errno));
+	rc = fill_file(fd, &h, params->mode);
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	if (!rc && linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW))
+		rc = xs_fail(errno, "cannot make segment %s: %s", name, strerror(errno));
+	close(fd);
+	return rc;
+}
+
+/* The bells of processes that were killed have nobody else to remove them. */
+static void remove_bells(const char *name)
+{
+	struct xseg *xs;
+
+	if (xseg_join(name, &xs))
+		return;
+	for (uint32_t port = 0; port < xs->h.nr_ports; port++)
+		if (xs_load(&xs_port(xs, port)->fifo) && !xseg_alive(xs, port))
+			xs_remove_bell(xs, port);
+	xseg_leave(xs);
+}
+
+int xseg_destroy(const char *name)
+{
+	char path[sizeof(SHM) + 1 + XSEG_NAME_MAX];
+	int rc = shm_path(path, sizeof(path), name);
+
+	if (rc)
+		return rc;
+	remove_bells(name);
+	if (unlink(path))
+		rc = xs_fail(errno, "cannot remove segment %s: %s", name, strerror(errno));
+	return rc;
+}
+
+/* --- mappings ----------------------------------------------------------- */
+
+static void free_handle(struct xseg *xs)
+{
+	for (uint32_t port = 0; xs->bells && port < xs->h.nr_ports; port++)
+		if (xs->bells[port] >= 0)
+			close(xs->bells[port]);
+	if (xs->fd >= 0)
+		close(xs->fd);
+	free(xs->bells);
+	free(xs->mine);
+	free(xs);
+}
+
+/* Takes fd over. */
+static int map(const struct xseg_header *h, int fd, struct xseg **out)
+{
+	struct xseg *xs = calloc(1, sizeof(*xs));
+
+	if (!xs) {
+		close(fd);
+		return xs_fail(ENOMEM, "no memory to join a segment");
+	}
+	xs->h = *h;
+	xs->ring_shift = __builtin_ctz(h->ring_size);
+	xs->fd = fd;
+	xs->pid = getpid();
+	pthread_mutex_init(&xs->mutex, NULL);
+	xs->mine = calloc(h->nr_ports, 1);
+	xs->bells = malloc(h->nr_ports * sizeof(*xs->bells));
+	if (xs->bells)
+		memset(xs->bells, -1, h->nr_ports * sizeof(*xs->bells));
+	xs->base = mmap(NULL, h->size, PROT_READ | PROT_WRITE,
+			MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0), fd, 0);
+	if (!xs->mine || !xs->bells || xs->base == MAP_FAILED) {
+		if (xs->base != MAP_FAILED)
+			munmap(xs->base, h->size);
+		free_handle(xs);
+		return xs_fail(ENOMEM, "cannot map a segment of %llu MiB: no memory or address "
+			       "space", (unsigned long long)h->size >> 20);
+	}
+	*out = xs;
+	return 0;
+}
+
+int xseg_join(const char *name, struct xseg **xs)
+{
+	char path[sizeof(SHM) + 1 + XSEG_NAME_MAX];
+	struct xseg_header h;
+	struct stat st;
+	int fd, rc;
+
+	rc = shm_path(path, sizeof(path), name);
+	if (rc)
+		return rc;
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return xs_fail(errno, "cannot join segment %s: %s", name, strerror(errno));
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) ||
+	    pread(fd, &h, sizeof(h), 0) != sizeof(h))
+		rc = xs_fail(EUCLEAN, SHM "/%s is not a segment", name);
+	else
+		rc = check_header(&h, st.st_size, name);
+	if (!rc)
+		return map(&h, fd, xs);
+	close(fd);
+	return rc;
+}
+
+int xseg_anonymous(const struct xseg_params *params, struct xseg **xs)
+{
+	struct xseg_header h;
+	int rc = make_header(&h, "", params);
+
+	if (!rc)
+		rc = map(&h, -1, xs);
+	if (!rc)
+		memcpy((*xs)->base, &h, sizeof(h));
+	return rc;
+}
+
+/* What this process bound and cannot reach any more is marked as a dead
+ * process's would be found to be. */
+void xseg_leave(struct xseg *xs)
+{
+	if (!xs)
+		return;
+	for (uint32_t port = 0; xs->pid == getpid() && port < xs->h.nr_ports; port++)
+		if (xs->mine[port]) {
+			xs_remove_bell(xs, port);
+			(void)xs_cas(&xs_port(xs, port)->state, XSEG_PORT_BOUND, XSEG_PORT_DEAD);
+		}
+	munmap(xs->base, xs->h.size);
+	pthread_mutex_destroy(&xs->mutex);
+	free_handle(xs);
+}
+
+void *xseg_base(const struct xseg *xs)
+{
+	return xs->base;
+}
+
+uint64_t xseg_size(const struct xseg *xs)
+{
+	return xs->h.size;
+}
+
+const struct xseg_header *xseg_header(const struct xseg *xs)
+{
+	return &xs->h;
+}
+
+/* --- lock --------------------------------------------------------------- */
+
+int xs_lock(struct xseg *xs)
+{
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	if (xs->pid != getpid())
+		return xs_fail(EPERM, "process %d joined this segment; a child of it must join "
+			       "by itself", xs->pid);
+	pthread_mutex_lock(&xs->mutex);
+	for (int ms = 0; xs->fd >= 0 && fcntl(xs->fd, F_OFD_SETLK, &whole); ms++) {
+		if (ms < LOCK_WAIT_MS && (errno == EAGAIN || errno == EACCES)) {
+			nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+			continue;
+		}
+		pthread_mutex_unlock(&xs->mutex);
+		return xs_fail(ETIMEDOUT, "another process has locked segment %s for %d s",
+			       xs->h.name, LOCK_WAIT_MS / 1000);
+	}
+	return 0;
+}
+
+void xs_unlock(struct xseg *xs)
+{
+	struct flock whole = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
+
+	if (xs->fd >= 0)
+		fcntl(xs->fd, F_OFD_SETLK, &whole);
+	pthread_mutex_unlock(&xs->mutex);
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Making, joining and removing segments; every error that the header promises. */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include "test.h"
+
+static const struct xseg_params small = { 4, 8, 16, 0640, 10000 };
+
+static void life(void)
+{
+	char path[128];
+	struct xseg *a, *b;
+	struct stat st;
+
+	CHECK_EQ(xseg_join(test_segment, &a), -ENOENT);
+	CHECK_EQ(xseg_destroy(test_segment), -ENOENT);
+	umask(077); /* the mode is what was asked for all the same */
+	CHECK_EQ(xseg_create(test_segment, &small), 0);
+	CHECK_EQ(xseg_create(test_segment, &small), -EEXIST);
+	snprintf(path, sizeof(path), "/dev/shm/%s", test_segment);
+	CHECK(!stat(path, &st) && (st.st_mode & 07777) == 0640);
+	CHECK(st.st_blocks * 512 >= st.st_size);
+	a = join();
+	b = join();
+	CHECK(xseg_base(a) != xseg_base(b));
+	CHECK_EQ(xseg_size(a), st.st_size);
+	CHECK_EQ(xseg_header(a)->data_pages, 3);
+	CHECK_EQ(xseg_verify(a, stderr), 0);
+	((char *)xseg_base(a))[xseg_size(a) - 1] = 42;
+	CHECK_EQ(((char *)xseg_base(b))[xseg_size(b) - 1], 42);
+	CHECK_EQ(xseg_destroy(test_segment), 0);
+	((char *)xseg_base(a))[xseg_size(a) - 1] = 43;
+	CHECK_EQ(((char *)xseg_base(b))[xseg_size(b) - 1], 43);
+	xseg_leave(a);
+	xseg_leave(b);
+	CHECK_EQ(xseg_join(test_segment, &a), -ENOENT);
+}
+
+static void refused(uint32_t ports, uint32_t ring, uint32_t requests, uint32_t mode,
+		    uint64_t data)
+{
+	struct xseg_params params = { ports, ring, requests, mode, data };
+	struct xseg *xs;
+
+	CHECK_EQ(xseg_create(test_segment, &params), -EINVAL);
+	CHECK_EQ(xseg_anonymous(&params, &xs), -EINVAL);
+	CHECK(*xseg_strerror());
+}
+
+static void limits(void)
+{
+	char long_name[XSEG_NAME_MAX + 1];
+
+	refused(0, 8, 16, 0600, 0);
+	refused(XSEG_PORTS_MAX + 1, 8, 16, 0600, 0);
+	refused(4, 1, 16, 0600, 0);
+	refused(4, 12, 16, 0600, 0);
+	refused(4, 2 * XSEG_RING_MAX, 16, 0600, 0);
+	refused(4, 8, 0, 0600, 0);
+	refused(4, 8, XSEG_REQUESTS_MAX + 1, 0600, 0);
+	refused(4, 8, 16, 04600, 0);
+	refused(4, 8, 16, 0600, UINT64_MAX);
+	refused(4, 8, 16, 0600, (uint64_t)UINT32_MAX * 4096 + 1);
+	memset(long_name, 'a', XSEG_NAME_MAX);
+	long_name[XSEG_NAME_MAX] = 0;
+	CHECK_EQ(xseg_create("", &small), -EINVAL);
+	CHECK_EQ(xseg_create(".", &small), -EINVAL);
+	CHECK_EQ(xseg_create("..", &small), -EINVAL);
+	CHECK_EQ(xseg_create("../x", &small), -EINVAL);
+	CHECK_EQ(xseg_create("a b", &small), -EINVAL);
+	CHECK_EQ(xseg_create(long_name, &small), -EINVAL);
+	CHECK_EQ(xseg_destroy("a/b"), -EINVAL);
+}
+
+static void not_segments(void)
+{
+	char path[128], moved[160];
+	struct xseg *xs;
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/shm/%s", test_segment);
+	CHECK(!symlink("/etc/passwd", path));
+	CHECK_EQ(xseg_join(test_segment, &xs), -ELOOP);
+	unlink(path);
+	CHECK(!mkfifo(path, 0600));
+	CHECK_EQ(xseg_join(test_segment, &xs), -EUCLEAN);
+	unlink(path);
+	CHECK((fd = open(path, O_CREAT | O_RDWR, 0600)) >= 0);
+	CHECK_EQ(xseg_join(test_segment, &xs), -EUCLEAN);
+	CHECK(!ftruncate(fd, 1 << 20));
+	CHECK_EQ(xseg_join(test_segment, &xs), -EUCLEAN);
+	close(fd);
+	unlink(path);
+
+	CHECK_EQ(xseg_create(test_segment, &small), 0);
+	CHECK(!truncate(path, 8192));
+	CHECK_EQ(xseg_join(test_segment, &xs), -EUCLEAN);
+	snprintf(moved, sizeof(moved), "%s.moved", path);
+	CHECK(!rename(path, moved));
+	CHECK_EQ(xseg_join(moved + strlen("/dev/shm/"), &xs), -EUCLEAN);
+	unlink(moved);
+}
+
+static int files_in_shm(void)
+{
+	DIR *directory = opendir("/dev/shm");
+	int n = 0;
+
+	CHECK(directory);
+	while (readdir(directory))
+		n++;
+	closedir(directory);
+	return n;
+}
+
+/* In a mount namespace of its own, with 1 MiB of /dev/shm. */
+static int too_small(void)
+{
+	struct xseg_params large = { 4, 8, 16, 0600, 2 << 20 };
+	struct xseg *xs;
+	int before;
+
+	if ((unshare(CLONE_NEWNS) && unshare(CLONE_NEWUSER | CLONE_NEWNS)) ||
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("none", "/dev/shm", "tmpfs", 0, "size=1m"))
+		return 77;
+	before = files_in_shm();
+	CHECK_EQ(xseg_create(test_segment, &large), -ENOSPC);
+	CHECK(strstr(xseg_strerror(), "room for 1 MiB"));
+	CHECK_EQ(files_in_shm(), before);
+	CHECK_EQ(xseg_create(test_segment, &small), 0);
+	CHECK_EQ(xseg_join(test_segment, &xs), 0);
+	memset((char *)xseg_base(xs) + 4096, 0, xseg_size(xs) - 4096); /* no SIGBUS */
+	return 0;
+}
+
+static void full_shm(void)
+{
+	pid_t child = fork();
+	int status;
+
+	if (!child)
+		_exit(too_small());
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		test_lacks("a mount namespace, for a /dev/shm that is too small");
+	else
+		CHECK_EQ(status, 0);
+}
+
+static void anonymous(void)
+{
+	struct xseg *xs;
+	uint32_t first, count;
+
+	CHECK_EQ(xseg_anonymous(&small, &xs), 0);
+	CHECK_EQ(xseg_bind(xs, 1, 8, 4096, "nobody", 1), 0);
+	CHECK_EQ(xseg_port_slots(xs, 1, &first, &count), 0);
+	CHECK_EQ(count, 8);
+	CHECK_EQ(xseg_verify(xs, stderr), 0);
+	xseg_leave(xs);
+	xseg_leave(NULL);
+}
+
+int main(void)
+{
+	test_begin("segment");
+	life();
+	limits();
+	not_segments();
+	anonymous();
+	full_shm();
+	return test_exit_code;
+}

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Kills a process after each single instruction of a call, in turn, and checks
+ * every time that nothing is lost, answered twice, or unusable afterwards.
+ * STEPS=N in the environment: at most N instructions of each call (spread out).
+ */
+#include <sys/ptrace.h>
+#include "test.h"
+
+enum { VICTIM, PARENT, GONE, PORTS };
+enum { SLOTS = 4, SENT = 3 };
+
+static struct xseg *xs; /* the parent's */
+static uint32_t mine;   /* first of its slots */
+static int sent;
+
+static uint32_t first_of(struct xseg *handle, uint32_t port)
+{
+	uint32_t first, count;
+
+	CHECK_EQ(xseg_port_slots(handle, port, &first, &count), 0);
+	return first;
+}
+
+static int submit(struct xseg *handle, uint32_t first, uint32_t to, uint32_t n)
+{
+	uint32_t slots[SLOTS];
+
+	for (uint32_t i = 0; i < n; i++) {
+		slots[i] = first + i;
+		xseg_request(handle, first + i)->data_at = 0;
+		xseg_request(handle, first + i)->data_length = 0;
+		xseg_request(handle, first + i)->serviced = 0;
+	}
+	return xseg_submit(handle, to, slots, n);
+}
+
+/* Accepts up to max and answers them; what it does to a request shows in serviced. */
+static int serve(struct xseg *handle, uint32_t port, uint32_t max)
+{
+	uint32_t slots[SLOTS];
+	int n = xseg_accept(handle, port, slots, max);
+
+	for (int i = 0; i < n; i++) {
+		xseg_request(handle, slots[i])->serviced = 1000 + slots[i];
+		xseg_request(handle, slots[i])->status = 0;
+	}
+	return n > 0 ? xseg_respond(handle, slots, n) : n;
+}
+
+static void bind_victim(struct xseg *handle)
+{
+	CHECK_EQ(xseg_bind(handle, VICTIM, SLOTS, 4096, "victim", VICTIM), 0);
+}
+
+/* --- what happens before, in the victim; before, in the parent; stepped ---- */
+
+static void nothing(struct xseg *handle)
+{
+	(void)handle;
+}
+
+static void victim_asks(struct xseg *handle)
+{
+	bind_victim(handle);
+	CHECK_EQ(submit(handle, first_of(handle, VICTIM), PARENT, SENT), SENT);
+}
+
+static void step_submit(struct xseg *handle)
+{
+	submit(handle, first_of(handle, VICTIM), PARENT, SENT);
+}
+
+static void ask_victim(struct xseg *handle)
+{
+	CHECK_EQ(submit(handle, mine, VICTIM, SENT), SENT);
+	sent = SENT;
+}
+
+static void step_serve(struct xseg *handle)
+{
+	serve(handle, VICTIM, 2);
+	serve(handle, VICTIM, 2);
+}
+
+static void answer_victim(struct xseg *handle)
+{
+	CHECK_EQ(serve(handle, PARENT, SENT), SENT);
+}
+
+static void step_receive(struct xseg *handle)
+{
+	uint32_t slots[SLOTS];
+
+	xseg_receive(handle, VICTIM, slots, 2);
+	xseg_receive(handle, VICTIM, slots, 2);
+}
+
+static void step_bind(struct xseg *handle)
+{
+	bind_victim(handle);
+}
+
+static void step_unbind(struct xseg *handle)
+{
+	xseg_unbind(handle, VICTIM);
+}
+
+static void step_leave(struct xseg *handle)
+{
+	xseg_leave(handle);
+}
+
+/* A third party goes, having accepted two of three and sent one. */
+static void someone_goes(struct xseg *handle)
+{
+	struct xseg *other = join();
+	uint32_t slots[SLOTS];
+
+	CHECK_EQ(xseg_bind(other, GONE, SLOTS, 4096, "gone", GONE), 0);
+	CHECK_EQ(submit(handle, mine, GONE, SENT), SENT);
+	sent = SENT;
+	CHECK_EQ(xseg_accept(other, GONE, slots, 2), 2);
+	CHECK_EQ(submit(other, first_of(other, GONE), PARENT, 1), 1);
+	xseg_leave(other);
+}
+
+static void step_recover(struct xseg *handle)
+{
+	xseg_recover(handle, GONE);
+}
+
+static void fall_asleep(struct xseg *handle)
+{
+	CHECK_EQ(xseg_prepare_wait(handle, PARENT), 0);
+}
+
+static void step_wake(struct xseg *handle)
+{
+	xseg_wake(handle, PARENT);
+}
+
+static const struct call {
+	const char *name;
+	void (*victim)(struct xseg *), (*parent)(struct xseg *), (*stepped)(struct xseg *);
+} calls[] = {
+	{ "submit", bind_victim, nothing, step_submit },
+	{ "accept and respond", bind_victim, ask_victim, step_serve },
+	{ "receive", victim_asks, answer_victim, step_receive },
+	{ "bind", nothing, nothing, step_bind },
+	{ "unbind", bind_victim, ask_victim, step_unbind },
+	{ "leave", bind_victim, ask_victim, step_leave },
+	{ "recover", nothing, someone_goes, step_recover },
+	{ "wake", bind_victim, fall_asleep, step_wake },
+};
+
+/* --- afterwards --------------------------------------------------------- */
+
+static void expect_answers(void)
+{
+	uint32_t slots[SLOTS], seen = 0;
+	int n;
+
+	while ((n = xseg_receive(xs, PARENT, slots, SLOTS)) > 0)
+		for (int i = 0; i < n; i++) {
+			struct xseg_request *r = xseg_request(xs, slots[i]);
+			uint32_t bit = 1u << (slots[i] - mine);
+
+			CHECK(slots[i] - mine < SENT && !(seen & bit));
+			seen |= bit;
+			CHECK(r->status == EOWNERDEAD ||
+			      (r->status == 0 && r->serviced == 1000 + slots[i]));
+		}
+	CHECK_EQ(n, 0);
+	CHECK_EQ(seen, (1u << sent) - 1);
+	sent = 0;
+}
+
+/* A port is as good as new. */
+static void expect_usable(uint32_t port)
+{
+	uint32_t slots[SLOTS];
+
+	CHECK_EQ(xseg_bind(xs, port, SLOTS, 4096, "new", port), 0);
+	for (int round = 0; round < 3; round++) {
+		CHECK_EQ(submit(xs, first_of(xs, port), PARENT, SLOTS), SLOTS);
+		CHECK_EQ(serve(xs, PARENT, SLOTS), SLOTS);
+		CHECK_EQ(xseg_receive(xs, port, slots, SLOTS), SLOTS);
+		CHECK_EQ(submit(xs, mine, port, SLOTS), SLOTS);
+		CHECK_EQ(serve(xs, port, SLOTS), SLOTS);
+		CHECK_EQ(xseg_receive(xs, PARENT, slots, SLOTS), SLOTS);
+	}
+	CHECK_EQ(xseg_unbind(xs, port), 0);
+}
+
+static void check_all(int variant)
+{
+	int slept = ((struct xseg_port *)((char *)xseg_base(xs) + xseg_header(xs)->ports_at +
+			PARENT * xseg_header(xs)->port_stride))->sleeping != XSEG_AWAKE;
+
+	if (variant & 1) /* what the victim sent is served before anyone notices, or not */
+		serve(xs, PARENT, SLOTS);
+	if (variant & 2 || sent || slept) { /* else bind recovers by itself */
+		CHECK(xseg_recover(xs, VICTIM) >= 0);
+		CHECK(xseg_recover(xs, GONE) >= 0);
+	}
+	if (slept)
+		CHECK_EQ(xseg_wait(xs, PARENT, 0), 1);
+	serve(xs, PARENT, SLOTS);
+	expect_answers();
+	expect_usable(VICTIM);
+	expect_usable(GONE);
+	CHECK_EQ(xseg_verify(xs, stderr), 0);
+}
+
+/* --- stepping ----------------------------------------------------------- */
+
+static void victim(const struct call *call)
+{
+	struct xseg *handle = join();
+
+	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL))
+		_exit(77);
+	call->victim(handle);
+	raise(SIGSTOP);
+	call->stepped(handle);
+	raise(SIGSTOP);
+	_exit(0);
+}
+
+/* Returns how many instructions the call had, as far as it went. */
+static long step(const struct call *call, long steps)
+{
+	pid_t child = fork();
+	long done = 0;
+	int status;
+
+	if (!child)
+		victim(call);
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		return -1;
+	CHECK(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
+	call->parent(xs);
+	for (; done < steps; done++) {
+		CHECK(!ptrace(PTRACE_SINGLESTEP, child, NULL, NULL));
+		CHECK_EQ(waitpid(child, &status, 0), child);
+		CHECK(WIFSTOPPED(status));
+		if (WSTOPSIG(status) == SIGSTOP)
+			break;
+	}
+	kill(child, SIGKILL);
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	check_all(done);
+	return done;
+}
+
+static int each_step(const struct call *call, long most)
+{
+	long all = step(call, 10000000), stride = all / most + 1, runs = 0;
+
+	if (all < 0)
+		return 0;
+	for (long n = below(stride); n <= all; n += stride, runs++)
+		step(call, n);
+	printf("  %-18s %6ld instructions, killed after %ld of them\n", call->name, all, runs);
+	return 1;
+}
+
+int main(void)
+{
+	const char *steps = getenv("STEPS");
+
+	test_begin("step");
+	xs = make(PORTS, SLOTS, 3 * SLOTS, 3 * 4096);
+	CHECK_EQ(xseg_bind(xs, PARENT, SLOTS, 0, "parent", PARENT), 0);
+	mine = first_of(xs, PARENT);
+	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++)
+		if (!each_step(&calls[i], steps ? atol(steps) : 60)) {
+			test_lacks("ptrace, to stop a process between two instructions");
+			break;
+		}
+	xseg_leave(xs);
+	return test_exit_code;
+}

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The xseg command: makes, shows, mends and measures segments. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "xseg.h"
+#include "tool.h"
+
+static const char usage_text[] =
+"usage: xseg [-g NAME] COMMAND [ARGUMENT]\n"
+"       xseg posix:NAME:PORTS:SIZE_MiB:12 COMMAND [ARGUMENT]\n"
+"\n"
+"  create [--ports N] [--requests N] [--ring N] [--size MiB] [--mode OCTAL]\n"
+"                     make the segment\n"
+"  destroy            remove it; processes that use it keep what they have\n"
+"  info               show what it was made with\n"
+"  reportall          show every bound port\n"
+"  report PORT        show one port\n"
+"  verify             name every contradiction in it\n"
+"  recoverport PORT   give back what a dead process had taken\n"
+"  bench [--spin US] [--seconds S]\n"
+"                     measure round trips between two processes\n"
+"  help               this text\n"
+"\n"
+"NAME is 'archipelago' unless -g or the environment's XSEG_SEGMENT says otherwise.\n"
+"create: 256 ports, 16384 requests, rings of 1024 words, 256 MiB of data, mode 0660.\n"
+"Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such segment, 4 contradictions.\n";
+
+static const char *segment = "archipelago";
+static struct xseg_params params = {
+	.nr_ports = 256, .ring_size = 1024, .nr_requests = 16384, .mode = 0660,
+	.data_bytes = 256ULL << 20,
+};
+static uint64_t spin_us = 20, seconds = 1;
+
+static int wrong(const char *what, const char *value)
+{
+	fprintf(stderr, "xseg: %s%s%s; try 'xseg help'\n", what, value ? ": " : "",
+		value ? value : "");
+	return XSEG_EXIT_USAGE;
+}
+
+static int failed(const char *what, int rc)
+{
+	fprintf(stderr, "xseg: %s: %s\n", what, xseg_strerror());
+	if (rc != -ENOENT)
+		return XSEG_EXIT_FAILED;
+	fprintf(stderr, "xseg: 'xseg -g %s create' makes it\n", segment);
+	return XSEG_EXIT_ABSENT;
+}
+
+static int number(const char *text, int base, uint64_t max, uint64_t *value)
+{
+	char *end;
+
+	errno = 0;
+	*value = strtoull(text, &end, base);
+	return !errno && end != text && !*end && *text != '-' && *value <= max;
+}
+
+/* --- commands ----------------------------------------------------------- */
+
+static int create(struct xseg *xs, uint32_t port)
+{
+	int rc = xseg_create(segment, &params);
+
+	(void)xs;
+	(void)port;
+	if (!rc)
+		return XSEG_EXIT_OK;
+	fprintf(stderr, "xseg: create: %s\n", xseg_strerror());
+	if (rc == -EEXIST)
+		fprintf(stderr, "xseg: 'xseg -g %s info' shows it, destroy removes it\n", segment);
+	return XSEG_EXIT_FAILED;
+}
+
+static int destroy(struct xseg *xs, uint32_t port)
+{
+	int rc = xseg_destroy(segment);
+
+	(void)xs;
+	(void)port;
+	return rc ? failed("destroy", rc) : XSEG_EXIT_OK;
+}
+
+static int info(struct xseg *xs, uint32_t port)
+{
+	const struct xseg_header *h = xseg_header(xs);
+	time_t created = h->created_s;
+	char when[32] = "";
+
+	(void)port;
+	strftime(when, sizeof(when), "%FT%TZ", gmtime(&created));
+	printf("segment   %s\n", h->name);
+	printf("abi       %u\n", h->abi);
+	printf("created   %s by process %u\n", when, h->creator_pid);
+	printf("size      %" PRIu64 " bytes\n", (uint64_t)h->size);
+	printf("ports     %u, %u bytes each, from %" PRIu64 "\n", h->nr_ports, h->port_stride,
+	       (uint64_t)h->ports_at);
+	printf("rings     %u words\n", h->ring_size);
+	printf("requests  %u, from %" PRIu64 "\n", h->nr_requests, (uint64_t)h->requests_at);
+	printf("data      %" PRIu64 " pages of %u bytes, from %" PRIu64 "\n",
+	       (uint64_t)h->data_pages, XSEG_PAGE, (uint64_t)h->data_at);
+	return XSEG_EXIT_OK;
+}
+
+static int report_all(struct xseg *xs, uint32_t port)
+{
+	(void)port;
+	xseg_report_all(xs, stdout);
+	return XSEG_EXIT_OK;
+}
+
+static int report(struct xseg *xs, uint32_t port)
+{
+	int rc = xseg_report(xs, port, stdout);
+
+	return rc ? failed("report", rc) : XSEG_EXIT_OK;
+}
+
+static int verify(struct xseg *xs, uint32_t port)
+{
+	int found = xseg_verify(xs, stdout);
+
+	(void)port;
+	if (found < 0)
+		return failed("verify", found);
+	printf("segment %s: %d contradictions\n", segment, found);
+	return found ? XSEG_EXIT_CONTRADICTIONS : XSEG_EXIT_OK;
+}
+
+static int recover(struct xseg *xs, uint32_t port)
+{
+	int rc = xseg_recover(xs, port);
+
+	if (rc < 0)
+		return failed("recoverport", rc);
+	printf("port %u: %d requests went back to their senders\n", port, rc);
+	return XSEG_EXIT_OK;
+}
+
+static int bench(struct xseg *xs, uint32_t port)
+{
+	(void)xs;
+	(void)port;
+	return xseg_bench(spin_us * 1000, seconds * 1000000000);
+}
+
+static int help(struct xseg *xs, uint32_t port)
+{
+	(void)xs;
+	(void)port;
+	fputs(usage_text, stdout);
+	return XSEG_EXIT_OK;
+}
+
+static const struct command {
+	const char *name;
+	int (*run)(struct xseg *xs, uint32_t port);
+	int joins, takes_port;
+} commands[] = {
+	{ "create", create, 0, 0 },
+	{ "destroy", destroy, 0, 0 },
+	{ "info", info, 1, 0 },
+	{ "reportall", report_all, 1, 0 },
+	{ "report", report, 1, 1 },
+	{ "verify", verify, 1, 0 },
+	{ "recoverport", recover, 1, 1 },
+	{ "bench", bench, 0, 0 },
+	{ "help", help, 0, 0 },
+};
+
+/* --- arguments ---------------------------------------------------------- */
+
+/* posix:NAME:PORTS:SIZE_MiB:12 (the last is the shift of the pages' size). */
+static int parse_spec(char *spec)
+{
+	char *field[5];
+	uint64_t ports, size, shift;
+
+	for (int i = 0; i < 5; i++)
+		field[i] = strsep(&spec, ":");
+	if (spec || !field[4] || strcmp(field[0], "posix") ||
+	    !number(field[2], 10, UINT32_MAX, &ports) ||
+	    !number(field[3], 10, UINT32_MAX, &size) ||
+	    !number(field[4], 10, 12, &shift) || shift != 12)
+		return 0;
+	segment = field[1];
+	params.nr_ports = ports;
+	params.data_bytes = size << 20;
+	return 1;
+}
+
+static int set_option(int option)
+{
+	uint64_t value;
+
+	if (option == 'g') {
+		segment = optarg;
+		return 1;
+	}
+	if (!number(optarg, option == 'm' ? 8 : 10, UINT32_MAX, &value))
+		return 0;
+	switch (option) {
+	case 'p': params.nr_ports = value; break;
+	case 'q': params.nr_requests = value; break;
+	case 'r': params.ring_size = value; break;
+	case 's': params.data_bytes = value << 20; break;
+	case 'm': params.mode = value; break;
+	case 'u': spin_us = value; break;
+	case 't': seconds = value; break;
+	}
+	return 1;
+}
+
+static int parse_options(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "ports", 1, NULL, 'p' }, { "requests", 1, NULL, 'q' },
+		{ "ring", 1, NULL, 'r' }, { "size", 1, NULL, 's' },
+		{ "mode", 1, NULL, 'm' }, { "spin", 1, NULL, 'u' },
+		{ "seconds", 1, NULL, 't' }, { "help", 0, NULL, 'h' }, { 0 },
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "g:h", options, NULL)) != -1) {
+		if (option == 'h')
+			exit(help(NULL, 0));
+		if (option == '?')
+			return wrong("wrong option", NULL);
+		if (!set_option(option))
+			return wrong("not a number", optarg);
+	}
+	return XSEG_EXIT_OK;
+}
+
+static int run(const struct command *command, const char *argument)
+{
+	struct xseg *xs = NULL;
+	uint64_t port = 0;
+	int rc;
+
+	if (command->takes_port && (!argument || !number(argument, 10, UINT32_MAX, &port)))
+		return wrong("this command wants a port's number", command->name);
+	if (!command->takes_port && argument)
+		return wrong("one argument too many", argument);
+	if (command->joins && (rc = xseg_join(segment, &xs)))
+		return failed(command->name, rc);
+	rc = command->run(xs, port);
+	xseg_leave(xs);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	const char *environment = getenv("XSEG_SEGMENT");
+	int rc;
+
+	if (environment && *environment)
+		segment = environment;
+	if (argc > 1 && strchr(argv[1], ':')) {
+		if (!parse_spec(argv[1]))
+			return wrong("a segment is given as posix:NAME:PORTS:SIZE_MiB:12", NULL);
+		argv[1] = argv[0];
+		argv++;
+		argc--;
+	}
+	rc = parse_options(argc, argv);
+	if (rc)
+		return rc;
+	if (optind == argc)
+		return wrong("no command", NULL);
+	if (argc - optind > 2)
+		return wrong("one argument too many", argv[optind + 2]);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		if (!strcmp(argv[optind], commands[i].name))
+			return run(&commands[i], argv[optind + 1]);
+	return wrong("no such command", argv[optind]);
+}

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Looking at a segment: contradictions for programs, reports for people. */
+#define _GNU_SOURCE
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "internal.h"
+
+/* --- rings -------------------------------------------------------------- */
+
+/* What the word at position says about the ring; NULL if it fits. */
+static const char *word_trouble(const struct xs_ring *ring, uint64_t tail, uint64_t position,
+				uint32_t nr_requests)
+{
+	uint64_t word = xs_load(xs_ring_word(ring, position));
+	int32_t ahead = xs_ring_ahead(ring, position, word);
+	int32_t from_tail = position - tail;
+
+	if (ahead != 0 && ahead != 1)
+		return "a word of another lap";
+	if ((uint32_t)word > nr_requests)
+		return "an entry that is no request";
+	if (from_tail < 0 && !ahead && !(uint32_t)word)
+		return "an empty word before its tail";
+	if (from_tail > 0 && (ahead || (uint32_t)word))
+		return "an entry behind its tail";
+	return NULL;
+}
+
+/*
+ * Valid while nobody takes from the ring or has moved its tail meanwhile; a ring
+ * that is too busy to be caught so is not in trouble.
+ */
+const char *xs_ring_trouble(const struct xs_ring *ring, uint32_t nr_requests)
+{
+	uint32_t size = XS_RING_SIZE(ring);
+
+	for (int tries = 0; tries < 100; tries++) {
+		uint64_t head = xs_load(ring->head), tail = xs_load(ring->tail);
+		const char *trouble = NULL;
+
+		/* The head can lag by all that one call takes, the tail by one. */
+		if (tail - head + 1 > 2 * (uint64_t)size + 1)
+			trouble = "head and tail too far apart";
+		for (uint32_t i = 0; i < size && !trouble; i++)
+			trouble = word_trouble(ring, tail, head + i, nr_requests);
+		if (!trouble)
+			return NULL;
+		if (xs_load(ring->head) == head && xs_load(ring->tail) == tail)
+			return trouble;
+	}
+	return NULL;
+}
+
+static uint64_t waiting(const struct xs_ring *ring)
+{
+	uint64_t n = xs_load(ring->tail) - xs_load(ring->head);
+
+	return n <= XS_RING_SIZE(ring) ? n : 0;
+}
+
+static int in_ring(const struct xs_ring *ring, uint32_t slot)
+{
+	uint64_t head = xs_load(ring->head);
+
+	for (uint32_t i = 0; i < XS_RING_SIZE(ring); i++)
+		if ((uint32_t)xs_load(xs_ring_word(ring, head + i)) == slot + 1)
+			return 1;
+	return 0;
+}
+
+/* --- verify ------------------------------------------------------------- */
+
+struct survey {
+	struct xseg *xs;
+	FILE *out;
+	uint32_t *owner; /* of each slot: port + 1, 0 none */
+	int patience_ms; /* with requests that may be on their way */
+	int found;
+};
+
+__attribute__((format(printf, 2, 3)))
+static void found(struct survey *s, const char *format, ...)
+{
+	va_list arguments;
+
+	s->found++;
+	if (!s->out)
+		return;
+	va_start(arguments, format);
+	vfprintf(s->out, format, arguments);
+	va_end(arguments);
+	fputc('\n', s->out);
+}
+
+static int runs_clash(uint64_t a, uint64_t a_count, uint64_t b, uint64_t b_count)
+{
+	return a_count && b_count && a < b + b_count && b < a + a_count;
+}
+
+static void survey_ring(struct survey *s, uint32_t number, const char *kind, struct xs_ring ring)
+{
+	const char *trouble = xs_ring_trouble(&ring, s->xs->h.nr_requests);
+
+	if (trouble)
+		found(s, "port %u: its %s ring has %s", number, kind, trouble);
+}
+
+static void survey_runs(struct survey *s, uint32_t number, const struct xseg_port *p)
+{
+	const struct xseg_header *h = &s->xs->h;
+
+	if (p->nr_requests > h->ring_size ||
+	    (uint64_t)p->first_request + p->nr_requests > h->nr_requests)
+		found(s, "port %u: has requests %u + %u of %u", number, p->first_request,
+		      p->nr_requests, h->nr_requests);
+	else
+		for (uint32_t i = 0; i < p->nr_requests; i++) {
+			uint32_t *owner = &s->owner[p->first_request + i];
+
+			if (*owner)
+				found(s, "request %u: belongs to ports %u and %u",
+				      p->first_request + i, *owner - 1, number);
+			*owner = number + 1;
+		}
+	if ((uint64_t)p->first_page + p->nr_pages > h->data_pages)
+		found(s, "port %u: has data pages %u + %u of %" PRIu64, number, p->first_page,
+		      p->nr_pages, (uint64_t)h->data_pages);
+	for (uint32_t other = 0; other < number; other++) {
+		const struct xseg_port *o = xs_port(s->xs, other);
+
+		if (o->state != XSEG_PORT_FREE &&
+		    runs_clash(p->first_page, p->nr_pages, o->first_page, o->nr_pages))
+			found(s, "ports %u and %u: have data pages in common", other, number);
+	}
+}
+
+static void survey_port(struct survey *s, uint32_t number)
+{
+	struct xseg_port *p = xs_port(s->xs, number);
+
+	survey_ring(s, number, "request", xs_request_ring(s->xs, p));
+	survey_ring(s, number, "reply", xs_reply_ring(s->xs, p));
+	if (xs_load(&p->state) > XSEG_PORT_DEAD)
+		found(s, "port %u: is in state %u, which does not exist", number, p->state);
+	if (xs_load(&p->state) == XSEG_PORT_FREE)
+		return;
+	survey_runs(s, number, p);
+	if (xs_load(&p->state) == XSEG_PORT_BOUND && !xseg_alive(s->xs, number))
+		found(s, "port %u: process %u, which bound it, is dead: recover it", number, p->pid);
+	if (p->bell >= s->xs->h.nr_ports)
+		found(s, "port %u: its bell is port %u, which does not exist", number, p->bell);
+	if (xs_load(&p->sleeping) > XSEG_RUNG)
+		found(s, "port %u: its wait word is %u", number, p->sleeping);
+	if (strnlen(p->role, XSEG_NAME_MAX) == XSEG_NAME_MAX)
+		found(s, "port %u: its role's name does not end", number);
+}
+
+static const char *slot_trouble(struct survey *s, uint32_t slot)
+{
+	struct xseg_request *r = xs_slot(s->xs, slot);
+	uint64_t hand = xs_load(&r->hand);
+	uint32_t state = hand, dst = hand >> 32;
+	struct xseg_port *owner, *to;
+	struct xs_ring ring;
+
+	if (state > XSEG_REQUEST_DONE)
+		return "is in a state that does not exist";
+	if (!s->owner[slot])
+		return state == XSEG_REQUEST_FREE ? NULL : "travels but belongs to no port";
+	owner = xs_port(s->xs, s->owner[slot] - 1);
+	if (xs_load(&r->src) != s->owner[slot] - 1)
+		return "names another source than the port that it belongs to";
+	if (state == XSEG_REQUEST_FREE || xs_load(&owner->state) != XSEG_PORT_BOUND)
+		return NULL;
+	if (state == XSEG_REQUEST_DONE) {
+		ring = xs_reply_ring(s->xs, owner);
+		return xs_load(&owner->rescan) || in_ring(&ring, slot) ? NULL :
+		       "was answered, but its owner is not told";
+	}
+	if (dst >= s->xs->h.nr_ports)
+		return "was sent to a port that does not exist";
+	to = xs_port(s->xs, dst);
+	if (xs_load(&to->state) == XSEG_PORT_FREE)
+		return "was sent to a port that nobody serves";
+	ring = xs_request_ring(s->xs, to);
+	return state != XSEG_REQUEST_SUBMITTED || in_ring(&ring, slot) ? NULL :
+	       "was sent, but the ring of its destination does not name it";
+}
+
+/* A slot between a step and the ring is in order, so looks again for a while. */
+static void survey_slot(struct survey *s, uint32_t slot)
+{
+	__u64 *hand = &xs_slot(s->xs, slot)->hand, was = xs_load(hand);
+	const char *trouble;
+
+	while ((trouble = slot_trouble(s, slot)) && s->patience_ms-- > 0)
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	if (trouble && xs_load(hand) == was)
+		found(s, "request %u: %s (state %u, destination %u)", slot, trouble,
+		      (uint32_t)was, (uint32_t)(was >> 32));
+}
+
+int xseg_verify(struct xseg *xs, FILE *out)
+{
+	struct survey s = { .xs = xs, .out = out, .patience_ms = 200 };
+
+	s.owner = calloc(xs->h.nr_requests, sizeof(*s.owner));
+	if (!s.owner)
+		return xs_fail(ENOMEM, "no memory to verify segment %s", xs->h.name);
+	if (memcmp(xs->base, &xs->h, sizeof(xs->h)))
+		found(&s, "the header has changed since this process joined");
+	for (uint32_t port = 0; port < xs->h.nr_ports; port++)
+		survey_port(&s, port);
+	for (uint32_t slot = 0; slot < xs->h.nr_requests; slot++)
+		survey_slot(&s, slot);
+	free(s.owner);
+	return s.found;
+}
+
+/* --- report ------------------------------------------------------------- */
+
+static void report_requests(struct xseg *xs, uint32_t port, FILE *out)
+{
+	static const char *const names[] = { "free", "submitted", "accepted", "done" };
+	uint32_t first, count, states[4] = { 0 };
+
+	if (xseg_port_slots(xs, port, &first, &count))
+		return;
+	for (uint32_t i = 0; i < count; i++)
+		states[xs_load(&xs_slot(xs, first + i)->state) & 3]++;
+	fprintf(out, "  requests      %u from %u:", count, first);
+	for (int i = 0; i < 4; i++)
+		fprintf(out, " %u %s%s", states[i], names[i], i < 3 ? "," : "\n");
+}
+
+static void report_bound(struct xseg *xs, uint32_t number, FILE *out)
+{
+	struct xseg_port *p = xs_port(xs, number);
+	struct xs_ring requests = xs_request_ring(xs, p), replies = xs_reply_ring(xs, p);
+	static const char *const sleep[] = { "awake", "asleep", "rung", "?" };
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	fprintf(out, "port %u: %.*s\n", number, XSEG_NAME_MAX - 1, p->role);
+	fprintf(out, "  owner         process %u, %s, last seen %.3f s ago; bind %u of this port\n",
+		p->pid, p->state == XSEG_PORT_DEAD ? "gone, requests still with others" :
+		xseg_alive(xs, number) ? "alive" : "dead: recover it",
+		now.tv_sec + now.tv_nsec / 1e9 - p->heartbeat / 1e9, p->generation);
+	report_requests(xs, number, out);
+	fprintf(out, "  data          %u pages from %u\n", p->nr_pages, p->first_page);
+	fprintf(out, "  request ring  %" PRIu64 " waiting, %" PRIu64 " taken\n",
+		waiting(&requests), (uint64_t)xs_load(requests.head));
+	fprintf(out, "  reply ring    %" PRIu64 " waiting, %" PRIu64 " taken\n",
+		waiting(&replies), (uint64_t)xs_load(replies.head));
+	fprintf(out, "  bell          port %u, %s; %" PRIu64 " dropped\n", p->bell,
+		sleep[xs_load(&p->sleeping) & 3], (uint64_t)xs_load(&p->dropped));
+}
+
+int xseg_report(struct xseg *xs, uint32_t port, FILE *out)
+{
+	if (port >= xs->h.nr_ports)
+		return xs_fail(EINVAL, "port %u: segment %s has ports 0 to %u", port, xs->h.name,
+			       xs->h.nr_ports - 1);
+	if (xs_load(&xs_port(xs, port)->state) == XSEG_PORT_FREE)
+		fprintf(out, "port %u: free\n", port);
+	else
+		report_bound(xs, port, out);
+	return 0;
+}
+
+int xseg_report_all(struct xseg *xs, FILE *out)
+{
+	uint32_t bound = 0;
+
+	for (uint32_t port = 0; port < xs->h.nr_ports; port++)
+		if (xs_load(&xs_port(xs, port)->state) != XSEG_PORT_FREE) {
+			report_bound(xs, port, out);
+			bound++;
+		}
+	fprintf(out, "segment %s: %u of %u ports bound\n", xs->h.name, bound, xs->h.nr_ports);
+	return 0;
+}

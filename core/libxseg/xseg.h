@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * libxseg: requests between processes through shared memory.
+ *
+ * Functions return 0 or a count, or a negative errno.  A struct xseg belongs to
+ * the process that joined; functions that name a port may be called by its
+ * owner only and by one thread at a time, unless they say otherwise.  Units are
+ * bytes and nanoseconds.  Nothing here blocks but xseg_wait().
+ */
+#ifndef XSEG_H
+#define XSEG_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include "xseg_layout.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+struct xseg; /* a joined segment */
+
+struct xseg_params {
+	uint32_t nr_ports;    /* 1..XSEG_PORTS_MAX */
+	uint32_t ring_size;   /* power of two, 2..XSEG_RING_MAX */
+	uint32_t nr_requests; /* 1..XSEG_REQUESTS_MAX */
+	uint32_t mode;        /* file mode, e.g. 0660 */
+	uint64_t data_bytes;  /* rounded up to pages */
+};
+
+/* --- life of a segment ------------------------------------------------- */
+
+/*
+ * Makes /dev/shm/NAME and allocates all its space.  NAME: [A-Za-z0-9._-], at
+ * most XSEG_NAME_MAX - 1 bytes.  -EEXIST where it is there already, -ENOSPC
+ * where /dev/shm is too full, -EINVAL for parameters out of range.
+ */
+int xseg_create(const char *name, const struct xseg_params *params);
+
+/* Removes the name; processes that joined keep their mapping.  -ENOENT. */
+int xseg_destroy(const char *name);
+
+/*
+ * Maps a segment.  -ENOENT, -EPROTO for another ABI (xseg_strerror names both),
+ * -EUCLEAN where the header contradicts itself or the file's size.
+ */
+int xseg_join(const char *name, struct xseg **xs);
+
+/* A segment of this process alone, of memory that no other can reach. */
+int xseg_anonymous(const struct xseg_params *params, struct xseg **xs);
+
+/* Unmaps.  Ports that are still bound become the prey of xseg_recover(). */
+void xseg_leave(struct xseg *xs);
+
+void *xseg_base(const struct xseg *xs);
+uint64_t xseg_size(const struct xseg *xs);
+
+/* The header as it was validated: a copy that no other process can change. */
+const struct xseg_header *xseg_header(const struct xseg *xs);
+
+/* What the last failed call of this thread would say: one line, no newline. */
+const char *xseg_strerror(void);
+
+/* --- ports ------------------------------------------------------------- */
+
+/*
+ * Takes a free port with nr_requests slots (0..ring_size) and data_bytes of
+ * data (rounded up to pages, contents undefined).  bell: the port whose wait
+ * word wakes the thread that serves this one; itself or another of the caller's.
+ * A port whose owner is dead and holds nothing is taken over.
+ * -EBUSY owned by a living process, -EAGAIN a dead owner's requests are still
+ * with others, -ENOSPC no run of slots or pages is free, -EINVAL.
+ */
+int xseg_bind(struct xseg *xs, uint32_t port, uint32_t nr_requests,
+	      uint64_t data_bytes, const char *role, uint32_t bell);
+int xseg_unbind(struct xseg *xs, uint32_t port);
+
+/* Slots and data of a bound port; any thread. */
+int xseg_port_slots(struct xseg *xs, uint32_t port, uint32_t *first, uint32_t *count);
+int xseg_port_data(struct xseg *xs, uint32_t port, uint64_t *at, uint64_t *length);
+
+/* NULL where slot is out of range. */
+struct xseg_request *xseg_request(struct xseg *xs, uint32_t slot);
+
+/* --- requests: batched; any thread of any process may submit to a port -- */
+
+/*
+ * Hands slots[0..n) to dst and rings its bell once.  Their fields but state and
+ * dst must be set.  Returns how many went (the first of them); fewer than n
+ * where the ring is full; -EHOSTDOWN where dst has no living owner, -EINVAL.
+ */
+int xseg_submit(struct xseg *xs, uint32_t dst, const uint32_t *slots, uint32_t n);
+
+/*
+ * Takes up to max requests sent to port; marks them accepted.  Slots that fail
+ * validation (bad index, not submitted to this port) are dropped and counted.
+ */
+int xseg_accept(struct xseg *xs, uint32_t port, uint32_t *slots, uint32_t max);
+
+/* Answers requests, each to the port that owns it; status must be set. */
+int xseg_respond(struct xseg *xs, const uint32_t *slots, uint32_t n);
+
+/* Takes up to max answers to port's own requests; marks them free. */
+int xseg_receive(struct xseg *xs, uint32_t port, uint32_t *slots, uint32_t max);
+
+/* --- sleeping ---------------------------------------------------------- */
+
+/*
+ * prepare, look into every ring once more, then wait or cancel.  wait returns 1
+ * when rung, 0 after timeout_ns, -EINTR.  wake is for a thread of the same or
+ * another process that has something else for the sleeper; any thread.
+ */
+int xseg_prepare_wait(struct xseg *xs, uint32_t bell);
+int xseg_cancel_wait(struct xseg *xs, uint32_t bell);
+int xseg_wait(struct xseg *xs, uint32_t bell, uint64_t timeout_ns);
+int xseg_wake(struct xseg *xs, uint32_t bell);
+
+/*
+ * For an owner that sleeps in epoll or poll: from now on this bell is rung by
+ * eight bytes into a FIFO, /dev/shm/NAME.bell.PORT, or an eventfd where the
+ * segment is anonymous.  Returns the non-blocking descriptor that becomes
+ * readable; the caller drains it with read(2) of at least 8 bytes and never
+ * closes it: xseg_leave() does.  prepare and cancel as above, poll instead of
+ * xseg_wait().  Ringing costs four system calls instead of one.
+ */
+int xseg_bell_fd(struct xseg *xs, uint32_t bell);
+
+/* --- life and death ---------------------------------------------------- */
+
+int xseg_heartbeat(struct xseg *xs, uint32_t port);
+
+/* 1 the owner lives, 0 it is dead or the port is free; any process. */
+int xseg_alive(struct xseg *xs, uint32_t port);
+
+/*
+ * For a port whose owner is dead: what it had accepted or was sent goes back to
+ * the senders with EOWNERDEAD, and the port becomes free once its own requests
+ * have come back.  Returns how many requests were failed; -EBUSY if it lives.
+ */
+int xseg_recover(struct xseg *xs, uint32_t port);
+
+/*
+ * Looks at every structure and writes a line for each contradiction to out
+ * (may be NULL).  Returns how many there are.
+ */
+int xseg_verify(struct xseg *xs, FILE *out);
+
+/* The report of one port or of all bound ones, for people. */
+int xseg_report(struct xseg *xs, uint32_t port, FILE *out);
+int xseg_report_all(struct xseg *xs, FILE *out);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+#endif

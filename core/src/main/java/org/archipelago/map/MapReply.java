@@ -1,0 +1,130 @@
+package org.archipelago.map;
+
+import java.nio.ByteBuffer;
+
+/**
+ * How a mapper answers MAPR and MAPW: which parts of which objects make up the bytes of the range that
+ * the answer covers, in order. Lies in the request's data, little-endian.
+ *
+ * <pre>
+ *     0  u16 objects   2  u16 extents   4  u32 flags: 1 = write through   8  u64 bytes of the volume
+ *    16  objects x 64 bytes: u32 length, u32 block of the volume, 56 bytes name, zero padded
+ *   528  extents x 16 bytes: u16 object, u16 flags, u32 offset in it, u32 length, u32 reserved
+ * </pre>
+ */
+public final class MapReply {
+    public static final int MAX_OBJECTS = 8;
+    /** Room that a request for an answer shall have, bytes. */
+    public static final int SIZE = 4096;
+    public static final int MAX_EXTENTS = (SIZE - 528) / 16;
+
+    /** Extent: no object, zeros. */
+    public static final int ZERO = 1;
+    /** Extent: after the write, commit it. */
+    public static final int COMMIT = 2;
+    /** Extent: the units at its ragged ends must be filled from below before the write. */
+    public static final int FILL = 4;
+    /** Extent: the whole block must be made own before the write: its stack is too deep. */
+    public static final int FLATTEN = 8;
+
+    /** Reply: what is written must be durable before it is answered; another node may take over. */
+    public static final int WRITE_THROUGH = 1;
+
+    private static final int OBJECTS = 16;
+    private static final int OBJECT = 64;
+    private static final int EXTENTS = 528;
+    private static final int EXTENT = 16;
+
+    private MapReply() {}
+
+    // --- writing
+
+    public static void clear(ByteBuffer to, int flags, long volumeSize) {
+        to.putInt(0, 0).putInt(4, flags).putLong(8, volumeSize);
+    }
+
+    /** Adds an object, or finds it; -1 when the answer is full. */
+    public static int object(ByteBuffer to, byte[] prefix, int block) {
+        int count = to.getShort(0);
+        for (int i = count - 1; i >= 0; i--) {
+            int at = OBJECTS + OBJECT * i;
+            if (to.getInt(at + 4) == block && samePrefix(to, at + 8, prefix)) {
+                return i;
+            }
+        }
+        if (count == MAX_OBJECTS) {
+            return -1;
+        }
+        int at = OBJECTS + OBJECT * count;
+        to.putInt(at, Layer.NAME_LENGTH).putInt(at + 4, block);
+        Layer.writeName(to, at + 8, prefix, block);
+        to.putShort(0, (short) (count + 1));
+        return count;
+    }
+
+    private static boolean samePrefix(ByteBuffer in, int at, byte[] prefix) {
+        for (int i = Layer.PREFIX_LENGTH - 1; i >= 0; i--) {
+            if (in.get(at + i) != prefix[i]) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Adds an extent; false when the answer is full. */
+    public static boolean extent(ByteBuffer to, int object, int flags, int offset, int length) {
+        int count = to.getShort(2);
+        if (count == MAX_EXTENTS) {
+            return false;
+        }
+        int at = EXTENTS + EXTENT * count;
+        to.putShort(at, (short) object).putShort(at + 2, (short) flags).putInt(at + 4, offset).putInt(at + 8, length);
+        to.putShort(2, (short) (count + 1));
+        return true;
+    }
+
+    // --- reading
+
+    public static int flags(ByteBuffer from) {
+        return from.getInt(4);
+    }
+
+    public static long volumeSize(ByteBuffer from) {
+        return from.getLong(8);
+    }
+
+    public static int extents(ByteBuffer from) {
+        return Math.min(Short.toUnsignedInt(from.getShort(2)), MAX_EXTENTS);
+    }
+
+    public static int extentObject(ByteBuffer from, int extent) {
+        return Math.min(Short.toUnsignedInt(from.getShort(EXTENTS + EXTENT * extent)), MAX_OBJECTS - 1);
+    }
+
+    public static int extentFlags(ByteBuffer from, int extent) {
+        return from.getShort(EXTENTS + EXTENT * extent + 2);
+    }
+
+    /** Bytes within the object. */
+    public static int extentOffset(ByteBuffer from, int extent) {
+        return from.getInt(EXTENTS + EXTENT * extent + 4);
+    }
+
+    public static int extentLength(ByteBuffer from, int extent) {
+        return from.getInt(EXTENTS + EXTENT * extent + 8);
+    }
+
+    /** Which block of the volume the object holds. */
+    public static int objectBlock(ByteBuffer from, int object) {
+        return from.getInt(OBJECTS + OBJECT * object + 4);
+    }
+
+    /** Where the name lies in the answer; {@link #objectNameLength} bytes, zero padded to words. */
+    public static int objectName(int object) {
+        return OBJECTS + OBJECT * object + 8;
+    }
+
+    public static int objectNameLength(ByteBuffer from, int object) {
+        return Math.max(0, Math.min(from.getInt(OBJECTS + OBJECT * object), OBJECT - 8));
+    }
+}

@@ -1,0 +1,155 @@
+package org.archipelago.xseg;
+
+import com.sun.jna.Memory;
+import com.sun.jna.Native;
+import com.sun.jna.Pointer;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+
+/**
+ * A segment that this process joined: shared memory of ports, requests and data. The numbers it
+ * reports come from the header as it was checked when it was joined, not from shared memory.
+ *
+ * <p>Closing unmaps it. Whoever still uses {@link #handle()}, {@link #base()} or {@link #metadata()}
+ * then ends the process, so the threads that serve its ports must have stopped before.
+ */
+public final class Segment implements AutoCloseable {
+    private final long base;
+    private final ByteBuffer header;
+    private final ByteBuffer metadata;
+    private long handle;
+
+    private Segment(long handle) {
+        this.handle = handle;
+        this.base = LibXseg.xseg_base(handle);
+        byte[] copy = new Pointer(LibXseg.xseg_header(handle)).getByteArray(0, SegmentDescriptor.HEADER_LENGTH);
+        this.header = ByteBuffer.wrap(copy).order(ByteOrder.LITTLE_ENDIAN);
+        this.metadata = new Pointer(base).getByteBuffer(0, dataAt()).order(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    /** Makes a segment of that name and all its space; does not join it. */
+    public static void create(String name, SegmentParameters parameters) {
+        try (Memory cName = string(name); Memory cParameters = struct(parameters)) {
+            SegmentException.check(LibXseg.xseg_create(address(cName), address(cParameters)));
+        }
+    }
+
+    /** Removes the name; those who joined keep what they have. */
+    public static void destroy(String name) {
+        try (Memory cName = string(name)) {
+            SegmentException.check(LibXseg.xseg_destroy(address(cName)));
+        }
+    }
+
+    public static Segment join(String name) {
+        try (Memory cName = string(name); Memory out = new Memory(Native.POINTER_SIZE)) {
+            SegmentException.check(LibXseg.xseg_join(address(cName), address(out)));
+            return new Segment(out.getLong(0));
+        }
+    }
+
+    /** A segment that no other process can join. */
+    public static Segment anonymous(SegmentParameters parameters) {
+        try (Memory cParameters = struct(parameters); Memory out = new Memory(Native.POINTER_SIZE)) {
+            SegmentException.check(LibXseg.xseg_anonymous(address(cParameters), address(out)));
+            return new Segment(out.getLong(0));
+        }
+    }
+
+    /** The {@code struct xseg *} for {@link LibXseg}. */
+    public long handle() {
+        if (handle == 0) {
+            throw new IllegalStateException("the segment is closed");
+        }
+        return handle;
+    }
+
+    /** Where the segment begins in this process. */
+    public long base() {
+        handle();
+        return base;
+    }
+
+    /** Everything before the data, little-endian; positions are those of the segment. */
+    public ByteBuffer metadata() {
+        handle();
+        return metadata;
+    }
+
+    /** Bytes of the whole segment. */
+    public long size() {
+        return header.getLong(SegmentDescriptor.SIZE);
+    }
+
+    public int ports() {
+        return header.getInt(SegmentDescriptor.NR_PORTS);
+    }
+
+    public int ringSize() {
+        return header.getInt(SegmentDescriptor.RING_SIZE);
+    }
+
+    public int requests() {
+        return header.getInt(SegmentDescriptor.NR_REQUESTS);
+    }
+
+    /** Position of the first data byte; the end of {@link #metadata()}. */
+    public long dataAt() {
+        return header.getLong(SegmentDescriptor.DATA_AT);
+    }
+
+    /** Position of a port. */
+    public int portAt(int port) {
+        checkIndex("port", port, ports());
+        return Math.toIntExact(header.getLong(SegmentDescriptor.PORTS_AT)
+            + (long) port * header.getInt(SegmentDescriptor.PORT_STRIDE));
+    }
+
+    /** Position of a request slot. */
+    public int requestAt(int slot) {
+        checkIndex("request", slot, requests());
+        return Math.toIntExact(header.getLong(SegmentDescriptor.REQUESTS_AT) + (long) slot * RequestDescriptor.SIZE);
+    }
+
+    /** Ports that are still bound are as if their owner had died. */
+    @Override
+    public void close() {
+        if (handle != 0) {
+            LibXseg.xseg_leave(handle);
+            handle = 0;
+        }
+    }
+
+    private static void checkIndex(String what, int index, int bound) {
+        if (index < 0 || index >= bound) {
+            throw new IndexOutOfBoundsException("the segment has " + bound + " of them: " + what + "=" + index);
+        }
+    }
+
+    private static long address(Memory memory) {
+        return Pointer.nativeValue(memory);
+    }
+
+    private static Memory string(String text) {
+        if (text.indexOf('\0') >= 0) {
+            throw new IllegalArgumentException("NUL in a name");
+        }
+        byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+        Memory memory = new Memory(bytes.length + 1L);
+        memory.write(0, bytes, 0, bytes.length);
+        memory.setByte(bytes.length, (byte) 0);
+        return memory;
+    }
+
+    /** A {@code struct xseg_params}. */
+    private static Memory struct(SegmentParameters parameters) {
+        Memory memory = new Memory(24);
+        memory.setInt(0, parameters.ports());
+        memory.setInt(4, parameters.ringSize());
+        memory.setInt(8, parameters.requests());
+        memory.setInt(12, parameters.mode());
+        memory.setLong(16, parameters.dataBytes());
+        return memory;
+    }
+}

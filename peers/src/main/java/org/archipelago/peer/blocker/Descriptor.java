@@ -1,0 +1,39 @@
+package org.archipelago.peer.blocker;
+
+import org.archipelago.xseg.Target;
+
+/**
+ * An object's open file, as one reactor knows it. Workers read the final fields and {@link #fd}; all
+ * else is that reactor's alone.
+ */
+final class Descriptor {
+    final Target target;
+    final String name;
+    /** Of the target; equal on every reactor. */
+    final int hash;
+
+    /** Negative while a worker opens it. */
+    int fd = -1;
+    /** Jobs that use it; it is not closed while there are any. */
+    int pins;
+    /** No longer in the cache: to be closed when the last pin goes. */
+    boolean detached;
+
+    /** What came while it is being opened. */
+    final RequestQueue waiting = new RequestQueue();
+    /** Who waits for the next sync. */
+    final RequestQueue syncs = new RequestQueue();
+    /** A sync for those before them is under way, or held back until the store's first has ended. */
+    boolean syncing;
+
+    /** The cache's: whether it was used lately, its place there, and who comes next with a like hash. */
+    boolean used = true;
+    int place;
+    Descriptor chain;
+
+    Descriptor(Target target, String name) {
+        this.target = target;
+        this.name = name;
+        this.hash = target.hashCode();
+    }
+}

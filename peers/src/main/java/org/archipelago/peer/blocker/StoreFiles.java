@@ -1,0 +1,370 @@
+package org.archipelago.peer.blocker;
+
+import com.sun.jna.Memory;
+import com.sun.jna.Pointer;
+import java.lang.System.Logger.Level;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.util.HexFormat;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicLongArray;
+import org.archipelago.posix.Errno;
+import org.archipelago.posix.Posix;
+
+/**
+ * The names of a store's objects: opens, makes, replaces, renames and removes them, and makes those
+ * changes durable. Safe among several processes and nodes that share the directory: what becomes an
+ * object is written under a name of its own first, and linked or renamed. Thread-safe; blocks.
+ *
+ * <p>Methods throw {@link StoreException}, or return a negative errno where they say so.
+ */
+final class StoreFiles {
+    private static final int FILE_MODE = 0640;
+    private static final int DIRECTORY_MODE = 0750;
+    /** How often others may make and remove a name under our hands before that is an error. */
+    private static final int ATTEMPTS = 8;
+
+    private final ObjectPath paths;
+    private final StoreMarker marker;
+    private final StoreLog log;
+    private final int openFlags;
+    private final String unique;
+    private final AtomicLong temporaries = new AtomicLong();
+    /** For each bucket: how many names were made there, and how many of these are durable. */
+    private final AtomicLongArray made = new AtomicLongArray(ObjectPath.BUCKETS);
+    private final AtomicLongArray durable = new AtomicLongArray(ObjectPath.BUCKETS);
+    /** Buckets that may have been made and are not durable yet. */
+    private final AtomicInteger bucketsInTheMaking = new AtomicInteger();
+
+    /** @param openFlags to open objects with */
+    StoreFiles(ObjectPath paths, StoreMarker marker, StoreLog log, int openFlags) {
+        this.paths = paths;
+        this.marker = marker;
+        this.log = log;
+        this.openFlags = openFlags;
+        this.unique = unique();
+    }
+
+    /** A name for temporary files that no other process has. */
+    static String unique() {
+        return HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextLong());
+    }
+
+    ObjectPath paths() {
+        return paths;
+    }
+
+    // --- opening
+
+    /**
+     * Opens an object for reading and writing; for reading alone where the file system is read-only.
+     *
+     * @param make makes it, empty, where it is absent
+     * @return a descriptor, the caller's to close; or a negative errno: ENOENT, EIO where the store is not there
+     */
+    int open(String name, boolean make) {
+        String path = paths.object(name);
+        for (int i = 0; i < ATTEMPTS; i++) {
+            int fd = FileCalls.open(path, openFlags, 0);
+            if (fd == -Errno.EROFS) {
+                fd = FileCalls.open(path, openFlags & ~Posix.O_RDWR, 0);
+            }
+            if (fd != -Errno.ENOENT && fd != -FileCalls.ENOTDIR) {
+                return fd;
+            }
+            if (!isThere() || fd == -FileCalls.ENOTDIR) {
+                return -Errno.EIO;
+            }
+            if (!make) {
+                return -Errno.ENOENT;
+            }
+            fd = FileCalls.open(path, openFlags | Posix.O_CREAT | Posix.O_EXCL, FILE_MODE);
+            if (fd >= 0) {
+                made.incrementAndGet(ObjectPath.bucket(name));
+                return fd;
+            }
+            if (fd == -Errno.ENOENT) {
+                int errno = makeBucket(ObjectPath.bucket(name));
+                if (errno != 0) {
+                    return -errno;
+                }
+            } else if (fd != -Errno.EEXIST) {
+                return fd;
+            }
+        }
+        return -Errno.EIO;
+    }
+
+    /** Whether the store is there; says so in the log if it is not. */
+    boolean isThere() {
+        if (marker.isThere()) {
+            return true;
+        }
+        log.say(Level.ERROR, "it has gone: the marker " + paths.marker()
+            + " is missing or another store's; mount the store there again, or restart the daemon for the other store");
+        return false;
+    }
+
+    // --- making durable
+
+    /** Makes an object's contents durable, and its name; 0 or an errno. */
+    int sync(int fd, String name) {
+        int bucket = ObjectPath.bucket(name);
+        if (made.get(bucket) == durable.get(bucket) && bucketsInTheMaking.get() == 0) {
+            return FileCalls.fdatasync(fd);
+        }
+        int errno = FileCalls.fsync(fd);
+        return errno != 0 ? errno : syncNames(bucket);
+    }
+
+    private int syncNames(int bucket) {
+        long before = made.get(bucket);
+        int errno = FileCalls.fsyncDirectory(paths.bucket(bucket));
+        if (errno == 0 && bucketsInTheMaking.get() > 0) {
+            errno = FileCalls.fsyncDirectory(paths.root());
+        }
+        if (errno == 0) {
+            durable.accumulateAndGet(bucket, before, Math::max);
+        }
+        return present(errno);
+    }
+
+    /** Makes a bucket, durably; one that exists is fine. 0 or an errno. */
+    private int makeBucket(int bucket) {
+        if (!isThere()) {
+            return Errno.EIO;
+        }
+        bucketsInTheMaking.incrementAndGet();
+        boolean done = false;
+        try {
+            int errno = makeDirectory(paths.bucket(bucket));
+            if (errno != 0 && errno != Errno.EEXIST) {
+                done = true;
+                return present(errno);
+            }
+            errno = FileCalls.fsyncDirectory(paths.root());
+            done = errno == 0;
+            return present(errno);
+        } finally {
+            if (done) {
+                bucketsInTheMaking.decrementAndGet(); // else each sync tries again, from now on
+            }
+        }
+    }
+
+    // --- whole objects
+
+    /** Bytes. */
+    long size(String name) {
+        int fd = open(name, false);
+        if (fd < 0) {
+            throw failure(-fd, "cannot look at", name);
+        }
+        try {
+            long size = Posix.lseek(fd, 0, FileCalls.SEEK_END);
+            if (size < 0) {
+                throw failure(Posix.errno(), "cannot look at", name);
+            }
+            return size;
+        } finally {
+            FileCalls.close(fd);
+        }
+    }
+
+    /** Makes an object of length bytes at an address of this process. EEXIST. */
+    void create(String name, long address, long length) {
+        String temporary = write(name, address, length);
+        try {
+            linkAs(temporary, name);
+        } finally {
+            FileCalls.unlink(temporary);
+        }
+        syncAfter("cannot create", name);
+    }
+
+    private void linkAs(String temporary, String name) {
+        String path = paths.object(name);
+        for (int i = 0; ; i++) {
+            if (FileCalls.link(temporary, path) == 0) {
+                return;
+            }
+            int errno = Posix.errno();
+            if (errno == Errno.EEXIST && isLinked(temporary)) {
+                return; // a file server that did it twice
+            }
+            if (errno == Errno.EPERM || errno == Errno.EOPNOTSUPP || errno == Errno.ENOSYS) {
+                errno = rename(temporary, path, Posix.RENAME_NOREPLACE); // no hard links there
+                if (errno == 0) {
+                    return;
+                }
+            }
+            if (errno != Errno.ENOENT || i > 0) {
+                throw failure(present(errno), "cannot create", name);
+            }
+            makeBucketFor("cannot create", name);
+        }
+    }
+
+    private static boolean isLinked(String temporary) {
+        try {
+            return (int) Files.getAttribute(Path.of(temporary), "unix:nlink", LinkOption.NOFOLLOW_LINKS) > 1;
+        } catch (java.io.IOException e) {
+            return false;
+        }
+    }
+
+    /** Replaces an object, or makes it: at any crash there is the old one or the new one. */
+    void put(String name, long address, long length) {
+        String temporary = write(name, address, length);
+        int errno = rename(temporary, paths.object(name), 0);
+        if (errno == Errno.ENOENT) {
+            try {
+                makeBucketFor("cannot replace", name);
+                errno = rename(temporary, paths.object(name), 0);
+            } catch (StoreException e) {
+                FileCalls.unlink(temporary);
+                throw e;
+            }
+        }
+        if (errno != 0) {
+            FileCalls.unlink(temporary);
+            throw failure(present(errno), "cannot replace", name);
+        }
+        syncAfter("cannot replace", name);
+    }
+
+    /** ENOENT. */
+    void delete(String name) {
+        if (FileCalls.unlink(paths.object(name)) != 0) {
+            throw failure(absent(Posix.errno()), "cannot delete", name);
+        }
+        syncAfter("cannot delete", name);
+    }
+
+    /**
+     * ENOENT, EEXIST. Atomic where the file system can rename without replacing; elsewhere (NFS) a crash
+     * can leave both names, and the next try ends it.
+     */
+    void rename(String from, String to) {
+        String what = "cannot rename " + from + " to";
+        int errno = renameOnce(from, to);
+        if (errno == Errno.ENOENT && Files.exists(Path.of(paths.object(from)), LinkOption.NOFOLLOW_LINKS)) {
+            makeBucketFor(what, to);
+            errno = renameOnce(from, to);
+        }
+        if (errno != 0) {
+            throw failure(absent(errno), what, to);
+        }
+        syncAfter(what, to);
+        syncAfter(what, from);
+    }
+
+    private int renameOnce(String from, String to) {
+        String source = paths.object(from);
+        String target = paths.object(to);
+        int errno = rename(source, target, Posix.RENAME_NOREPLACE);
+        if (errno != Errno.EINVAL && errno != Errno.ENOSYS && errno != Errno.EOPNOTSUPP) {
+            return errno;
+        }
+        if (FileCalls.link(source, target) != 0) {
+            errno = Posix.errno();
+            if (errno != Errno.EEXIST || from.equals(to) || !isSame(source, target)) {
+                return errno;
+            }
+        }
+        return FileCalls.unlink(source) == 0 ? 0 : Posix.errno();
+    }
+
+    private static boolean isSame(String a, String b) {
+        try {
+            return Files.isSameFile(Path.of(a), Path.of(b));
+        } catch (java.io.IOException e) {
+            return false;
+        }
+    }
+
+    private static int rename(String from, String to, int flags) {
+        return Posix.renameat2(Posix.AT_FDCWD, from, Posix.AT_FDCWD, to, flags) == 0 ? 0 : Posix.errno();
+    }
+
+    /** A new temporary file with these bytes, durable; name: of the object that it is for. */
+    private String write(String name, long address, long length) {
+        String path = paths.temporary(unique + "-" + temporaries.incrementAndGet());
+        int errno = writeFile(path, address, length);
+        if (errno == Errno.ENOENT && isThere()) {
+            FileCalls.mkdir(paths.temporaries(), DIRECTORY_MODE);
+            errno = writeFile(path, address, length);
+        }
+        if (errno != 0) {
+            throw failure(present(errno), "cannot write", name);
+        }
+        return path;
+    }
+
+    /** Makes a file durable under a name that was free; leaves none after a failure. 0 or an errno. */
+    static int writeFile(String path, long address, long length) {
+        int fd = FileCalls.open(path, Posix.O_RDWR | Posix.O_CREAT | Posix.O_EXCL | Posix.O_NOFOLLOW, FILE_MODE);
+        if (fd < 0) {
+            return -fd;
+        }
+        int errno = FileCalls.write(fd, address, 0, length);
+        if (errno == 0) {
+            errno = FileCalls.fsync(fd);
+        }
+        int closed = FileCalls.close(fd);
+        if (errno == 0) {
+            errno = closed;
+        }
+        if (errno != 0) {
+            FileCalls.unlink(path);
+        }
+        return errno;
+    }
+
+    /** The same for bytes of the heap. */
+    static int writeFile(String path, byte[] contents) {
+        try (Memory memory = new Memory(Math.max(1, contents.length))) {
+            memory.write(0, contents, 0, contents.length);
+            return writeFile(path, Pointer.nativeValue(memory), contents.length);
+        }
+    }
+
+    static int makeDirectory(String path) {
+        return FileCalls.mkdir(path, DIRECTORY_MODE) == 0 ? 0 : Posix.errno();
+    }
+
+    private void makeBucketFor(String what, String name) {
+        int errno = makeBucket(ObjectPath.bucket(name));
+        if (errno != 0) {
+            throw failure(errno, what, name);
+        }
+    }
+
+    private void syncAfter(String what, String name) {
+        int errno = syncNames(ObjectPath.bucket(name));
+        if (errno != 0) {
+            throw failure(errno, what + " durably", name);
+        }
+    }
+
+    /** What a missing name means: ENOENT, or EIO where the whole store is missing. */
+    private int absent(int errno) {
+        return errno == Errno.ENOENT && !isThere() ? Errno.EIO : errno;
+    }
+
+    /** For what the store itself must have: its absence is a fault. */
+    private static int present(int errno) {
+        return errno == Errno.ENOENT || errno == FileCalls.ENOTDIR ? Errno.EIO : errno;
+    }
+
+    private StoreException failure(int errno, String what, String name) {
+        StoreException e = StoreException.of(errno, what + " object " + name + " of the store in " + paths.root());
+        if (StoreLog.isStoresFault(errno)) {
+            log.say(Level.ERROR, e.getMessage());
+        }
+        return e;
+    }
+}

@@ -1,0 +1,194 @@
+package org.archipelago.peer.composer;
+
+import java.util.ArrayDeque;
+import java.util.Optional;
+import org.archipelago.map.MapReply;
+import org.archipelago.peer.Peer;
+import org.archipelago.peer.host.Host;
+import org.archipelago.peer.host.Reactor;
+import org.archipelago.peer.host.RequestPool;
+import org.archipelago.posix.Errno;
+import org.archipelago.xseg.Op;
+import org.archipelago.xseg.Request;
+import org.archipelago.xseg.Target;
+import org.archipelago.xseg.TargetTable;
+
+/**
+ * Turns I/O on a volume into I/O on objects: asks the mapper where the bytes lie, moves them between
+ * the request's own data and the blocker, and has the mapper commit what became the volume's own after
+ * its data is written. It keeps no map: the mapper next door is asked each time.
+ */
+public final class Composer implements Peer {
+    private static final int FORWARDS = 64;
+    private static final int BOUNCES = 4;
+    private static final int BOUNCE_BYTES = 64 << 10;
+
+    final Host host;
+    final Reactor reactor;
+    final int mapperPort;
+    final int blockerPort;
+    final RequestPool bounces;
+    final RequestPool flushRequests;
+    private final RequestPool forwards;
+    private final ArrayDeque<Operation> free = new ArrayDeque<>();
+    private final ArrayDeque<Request> pending = new ArrayDeque<>();
+    private final TargetTable<Volume> volumes;
+    private final Volume absent = new Volume(Target.of("-"));
+    private boolean starting;
+
+    /** @param operations how many requests of clients may be under way at once on this reactor */
+    public Composer(Host host, Reactor reactor, int mapperPort, int blockerPort, int operations) {
+        this.host = host;
+        this.reactor = reactor;
+        this.mapperPort = mapperPort;
+        this.blockerPort = blockerPort;
+        this.volumes = new TargetTable<>(absent);
+        RequestPool maps = host.pool(reactor, "composer", operations, MapReply.SIZE);
+        RequestPool data = host.pool(reactor, "composer", operations * Operation.DATA_REQUESTS, 0);
+        for (int i = 0; i < operations; i++) {
+            free.push(new Operation(this, maps.take(), data));
+        }
+        this.bounces = host.pool(reactor, "composer", BOUNCES, BOUNCE_BYTES);
+        this.flushRequests = host.pool(reactor, "composer", operations, 0);
+        this.forwards = host.pool(reactor, "composer", FORWARDS, 0);
+    }
+
+    @Override
+    public void accept(Request request) {
+        switch (request.op()) {
+            case Op.READ, Op.WRITE, Op.ZERO, Op.FLUSH, Op.STATUS -> data(request);
+            case Op.SNAPSHOT, Op.RESIZE, Op.DELETE, Op.RENAME, Op.OPEN, Op.CLOSE -> exclusive(request);
+            case Op.PING -> request.complete(0);
+            default -> forward(request, () -> { });
+        }
+    }
+
+    // --- data operations
+
+    private void data(Request request) {
+        Volume volume = volumes.find(request);
+        if (volume == absent) {
+            volume = add(request);
+        }
+        if (volume.frozen) {
+            volume.waiting.add(request);
+        } else if (free.isEmpty()) {
+            pending.add(request);
+        } else {
+            volume.inFlight++;
+            free.pop().begin(volume, request);
+        }
+    }
+
+    private Volume add(Request request) {
+        Volume volume = new Volume(Target.of(request.target()));
+        volumes.put(volume.name, volume);
+        return volume;
+    }
+
+    /** An operation has answered its request. */
+    void finished(Operation operation, Volume volume, int status) {
+        volume.inFlight--;
+        free.push(operation);
+        if (status == Errno.ENOENT && volume.isIdle()) {
+            volumes.remove(volume.name);
+        }
+        advance(volume);
+        if (!starting) {
+            starting = true; // what begins here may end here: a loop, not a recursion
+            while (!pending.isEmpty() && !free.isEmpty()) {
+                data(pending.poll());
+            }
+            starting = false;
+        }
+    }
+
+    // --- operations that want the volume for themselves
+
+    private void exclusive(Request request) {
+        Volume volume = volumes.find(request);
+        if (volume == absent) {
+            volume = add(request);
+        }
+        volume.exclusive.add(request);
+        advance(volume);
+    }
+
+    /** Lets the next exclusive operation in when nothing else is under way. */
+    private void advance(Volume volume) {
+        if (volume.exclusive.isEmpty() || volume.running.isPresent()) {
+            return;
+        }
+        volume.frozen = true;
+        if (volume.inFlight > 0) {
+            return;
+        }
+        Request request = volume.exclusive.peek();
+        boolean durable = request.op() != Op.DELETE && !(request.op() == Op.OPEN && request.has(Op.EXCLUSIVE));
+        if (!durable || volume.dirty.isEmpty() && !volume.uncommitted) {
+            volume.running = Optional.of(request);
+            handOver(volume, request);
+        } else if (free.isEmpty()) {
+            reactor.schedule(1_000_000, () -> advance(volume));
+        } else {
+            volume.running = Optional.of(request);
+            volume.inFlight++;
+            free.pop().beginFlush(volume, status -> {
+                if (status == 0 || status == Errno.ENOENT) {
+                    handOver(volume, request);
+                } else {
+                    request.fail(status, "what was written to " + volume.name + " cannot be made durable: " + Errno.text(status));
+                    thaw(volume);
+                }
+            });
+        }
+    }
+
+    private void handOver(Volume volume, Request request) {
+        int op = request.op();
+        forward(request, () -> {
+            if (op == Op.CLOSE || op == Op.DELETE || op == Op.RENAME) {
+                volume.uncommitted = true;
+                volume.settled = false;
+            }
+            thaw(volume);
+        });
+    }
+
+    private void thaw(Volume volume) {
+        volume.exclusive.poll();
+        volume.running = Optional.empty();
+        if (!volume.exclusive.isEmpty()) {
+            advance(volume);
+            return;
+        }
+        volume.frozen = false;
+        for (int left = volume.waiting.size(); left > 0; left--) {
+            Request request = volume.waiting.poll();
+            reactor.execute(() -> data(request));
+        }
+        if (volume.isIdle()) {
+            volumes.remove(volume.name);
+        }
+    }
+
+    /** Hands a request to the mapper as it is; then: after the answer has come, before it is passed on. */
+    private void forward(Request request, Runnable then) {
+        if (forwards.isEmpty()) {
+            then.run();
+            request.complete(Errno.EAGAIN);
+            return;
+        }
+        Request copy = forwards.take();
+        copy.op(request.op()).flags(request.flags()).targetOf(request).range(request.offset(), request.length())
+            .data(request.dataAddress(), request.dataLength())
+            .onCompletion(done -> {
+                request.range(request.offset(), done.length()).serviced(done.serviced());
+                int status = done.status();
+                forwards.release(done);
+                then.run();
+                request.complete(status);
+            });
+        host.submit(copy, reactor, mapperPort);
+    }
+}

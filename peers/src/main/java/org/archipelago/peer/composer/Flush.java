@@ -1,0 +1,135 @@
+package org.archipelago.peer.composer;
+
+import java.util.ArrayDeque;
+import java.util.BitSet;
+import java.util.function.IntConsumer;
+import org.archipelago.map.Layer;
+import org.archipelago.posix.Errno;
+import org.archipelago.xseg.Op;
+import org.archipelago.xseg.Request;
+import org.archipelago.xseg.Target;
+
+/**
+ * Makes a volume durable: first the objects written since the last flush, then the log up to the
+ * records that were there before these were looked at. So no record is marked as durable before the
+ * data that it names. One flush of a volume runs at a time; who comes meanwhile shares the next.
+ */
+final class Flush {
+    private static final Target EVERYTHING = Target.of("*");
+
+    private final Composer composer;
+    private final Operation owner;
+    private final ArrayDeque<Operation> served = new ArrayDeque<>();
+    private Request map;
+    private Volume volume;
+    private IntConsumer then = status -> { };
+    private BitSet blocks = new BitSet();
+    private int nextBlock;
+    private int status;
+    private boolean settling;
+    private boolean issuing;
+
+    Flush(Composer composer, Operation owner) {
+        this.composer = composer;
+        this.owner = owner;
+    }
+
+    /** For those who wait in the volume's queue, the owner among them. */
+    void run(Volume ofVolume) {
+        run(ofVolume, result -> { });
+    }
+
+    void run(Volume ofVolume, IntConsumer after) {
+        volume = ofVolume;
+        then = after;
+        status = 0;
+        volume.flushing = true;
+        while (!volume.flushWaiters.isEmpty()) {
+            served.add(volume.flushWaiters.poll());
+        }
+        map = composer.flushRequests.take();
+        map.op(Op.SYNC).target(volume.name).onCompletion(done -> counted());
+        composer.host.submit(map, composer.reactor, composer.mapperPort);
+    }
+
+    private void counted() {
+        if (map.status() != 0) {
+            status = map.status();
+            end();
+            return;
+        }
+        map.range(map.serviced(), 0);
+        BitSet spare = blocks;
+        spare.clear();
+        blocks = volume.dirty;
+        volume.dirty = spare;
+        volume.uncommitted = false;
+        nextBlock = 0;
+        settling = !volume.settled;
+        syncMore();
+    }
+
+    /** Syncs objects, as many at once as there are requests. */
+    private void syncMore() {
+        if (issuing) {
+            return;
+        }
+        issuing = true;
+        while (status == 0 && owner.hasDataRequest() && (settling || blocks.nextSetBit(nextBlock) >= 0)) {
+            Request request;
+            if (settling) {
+                settling = false;
+                request = owner.takeDataRequest().op(Op.SYNC).target(EVERYTHING);
+            } else {
+                int block = blocks.nextSetBit(nextBlock);
+                nextBlock = block + 1;
+                Layer.writeName(owner.nameBuffer(), 0, volume.ownPrefix, block);
+                request = owner.takeDataRequest().op(Op.SYNC).target(owner.nameBuffer(), 0, Layer.NAME_LENGTH);
+            }
+            composer.host.submit(request, composer.reactor, composer.blockerPort);
+        }
+        issuing = false;
+        if (owner.hasAllDataRequests()) {
+            if (status != 0) {
+                end();
+            } else {
+                map.range(map.offset(), 0).op(Op.FLUSH).onCompletion(done -> {
+                    status = map.status();
+                    end();
+                });
+                composer.host.submit(map, composer.reactor, composer.mapperPort);
+            }
+        }
+    }
+
+    /** One of the owner's data requests came back; it is the owner's again. */
+    void synced(Request request) {
+        if (request.status() != 0 && status == 0) {
+            status = request.status() == Errno.ENOENT ? Errno.EIO : request.status();
+        }
+        syncMore();
+    }
+
+    private void end() {
+        if (status == 0) {
+            volume.settled = true;
+        } else {
+            volume.dirty.or(blocks);
+            volume.uncommitted = true;
+        }
+        composer.flushRequests.release(map);
+        volume.flushing = false;
+        int result = status;
+        IntConsumer after = then;
+        ArrayDeque<Operation> answered = new ArrayDeque<>(served);
+        served.clear();
+        Operation next = volume.flushWaiters.peek();
+        if (next != null) {
+            next.runFlush();
+        }
+        for (Operation operation : answered) {
+            operation.flushed(result);
+        }
+        after.accept(result);
+    }
+}

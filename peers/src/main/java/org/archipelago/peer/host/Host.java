@@ -1,0 +1,139 @@
+package org.archipelago.peer.host;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import org.archipelago.peer.Peer;
+import org.archipelago.posix.Errno;
+import org.archipelago.xseg.LibXseg;
+import org.archipelago.xseg.Request;
+import org.archipelago.xseg.Segment;
+
+/**
+ * The process that runs peers: a segment, the reactors, and which port is served here. A request
+ * submitted to a port that is served here is a direct call on the submitter's thread, to the instance
+ * of the peer on the same reactor; to any other port it goes through that port's ring.
+ *
+ * <p>What belongs to one target is the work of one reactor, {@link #reactorOf}: whoever brings a
+ * request from outside (an endpoint, a ring, a {@link Caller}) brings it to that one.
+ */
+public final class Host implements AutoCloseable {
+    private final Segment segment;
+    private final Reactor[] reactors;
+    private final Map<Integer, Peer[]> served = new HashMap<>();
+    private final Peer[][] byPort;
+    private final Slots slots;
+    private final Rings rings;
+    private final List<Peer> closing = new ArrayList<>();
+
+    /**
+     * @param segment stays the caller's to close, after this host
+     * @param reactors how many threads, at least 1
+     * @param spinNanos how long a reactor looks for work before it sleeps
+     */
+    public Host(String name, Segment segment, int reactors, long spinNanos) {
+        this.segment = segment;
+        this.byPort = new Peer[segment.ports()][];
+        this.reactors = new Reactor[reactors];
+        for (int i = 0; i < reactors; i++) {
+            this.reactors[i] = new Reactor(name + "-" + i, i, spinNanos);
+        }
+        this.slots = new Slots(segment, name);
+        this.rings = new Rings(this, slots);
+    }
+
+    public Segment segment() {
+        return segment;
+    }
+
+    public Reactor[] reactors() {
+        return reactors.clone();
+    }
+
+    /** The reactor that does what concerns a target; hash: its name's. */
+    public Reactor reactorOf(int hash) {
+        return reactors[Math.floorMod(hash, reactors.length)];
+    }
+
+    /**
+     * Serves a port here: makes an instance of a peer for each reactor. Before {@link #start}.
+     *
+     * @throws org.archipelago.xseg.SegmentException when the port belongs to another living process
+     */
+    public void serve(int port, String role, Function<Reactor, Peer> instance) {
+        Peer[] peers = new Peer[reactors.length];
+        for (int i = 0; i < reactors.length; i++) {
+            peers[i] = instance.apply(reactors[i]);
+            closing.add(peers[i]);
+        }
+        rings.bind(port, role);
+        byPort[port] = peers;
+        served.put(port, peers);
+    }
+
+    public boolean serves(int port) {
+        return served.containsKey(port);
+    }
+
+    /** Request slots for one reactor's use, each with room for data; before or after {@link #start}. */
+    public RequestPool pool(Reactor reactor, String role, int requests, int dataBytes) {
+        return new RequestPool(slots.take(reactor, role, requests, (long) requests * dataBytes), dataBytes);
+    }
+
+    /** A part of the segment for one reactor's data in flight. */
+    public Slots.Extent buffers(Reactor reactor, String role, long bytes) {
+        return slots.take(reactor, role, 0, bytes);
+    }
+
+    public void start() {
+        for (Reactor reactor : reactors) {
+            reactor.start();
+        }
+    }
+
+    /** Sends a request to a port; on the thread of the reactor that the request's slot belongs to. */
+    public void submit(Request request, Reactor reactor, int port) {
+        request.destination(port);
+        Peer[] here = byPort[port];
+        if (here != null) {
+            here[reactor.index()].accept(request);
+        } else {
+            rings.submit(request, reactor, port);
+        }
+    }
+
+    /** For requests out of a ring: to the instance that the target belongs to. */
+    void arrive(Request request, int port) {
+        Reactor reactor = reactorOf(request.targetHash());
+        Peer peer = byPort[port][reactor.index()];
+        if (reactor.isCurrent()) {
+            peer.accept(request);
+        } else {
+            reactor.execute(() -> peer.accept(request));
+        }
+    }
+
+    /** Whether the port's owner, here or in another process, is alive. */
+    public boolean alive(int port) {
+        return serves(port) || LibXseg.xseg_alive(segment.handle(), port) == 1;
+    }
+
+    /** Stops the reactors, then the peers. */
+    @Override
+    public void close() {
+        for (Reactor reactor : reactors) {
+            reactor.close();
+        }
+        for (int i = closing.size() - 1; i >= 0; i--) {
+            closing.get(i).close();
+        }
+        rings.close();
+        slots.close();
+    }
+
+    static String reason(int result) {
+        return Errno.text(-result);
+    }
+}

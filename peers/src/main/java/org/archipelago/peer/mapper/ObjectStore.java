@@ -1,0 +1,135 @@
+package org.archipelago.peer.mapper;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import java.io.ByteArrayOutputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.archipelago.peer.host.Caller;
+import org.archipelago.peer.host.Caller.Call;
+import org.archipelago.peer.host.Caller.Reply;
+import org.archipelago.posix.Errno;
+import org.archipelago.xseg.Op;
+
+/** The objects behind one blocker's port, for control work: every call waits, with a bound. Thread-safe. */
+final class ObjectStore {
+    private final Caller caller;
+    private final int port;
+
+    ObjectStore(Caller caller, int port) {
+        this.caller = caller;
+        this.port = port;
+    }
+
+    /** Names of objects that begin so, after a name, in order; fewer than there are. */
+    record Page(List<String> names, boolean more) {}
+
+    /** The whole object as it is now, whoever wrote it last; empty when it is absent. */
+    Optional<byte[]> read(String object) {
+        ByteArrayOutputStream whole = new ByteArrayOutputStream();
+        long size = size(object);
+        if (size < 0) {
+            return Optional.empty();
+        }
+        while (whole.size() < size) {
+            int length = (int) Math.min(Caller.PAYLOAD_MAX, size - whole.size());
+            Reply reply = caller.call(Call.of(port, Op.READ, object).flags(whole.size() == 0 ? Op.FRESH : 0)
+                .range(whole.size(), length));
+            if (reply.status() == Errno.ENOENT) {
+                return Optional.empty();
+            }
+            check(reply, "cannot read object " + object);
+            whole.writeBytes(reply.data());
+        }
+        return Optional.of(whole.toByteArray());
+    }
+
+    private long size(String object) {
+        Reply reply = caller.call(Call.of(port, Op.INFO, object));
+        if (reply.status() == Errno.ENOENT) {
+            return -1;
+        }
+        check(reply, "cannot look at object " + object);
+        return JsonParser.parseString(reply.message()).getAsJsonObject().get("size").getAsLong();
+    }
+
+    /** Makes an object; false when there is one already. */
+    boolean create(String object, byte[] contents) {
+        Reply reply = caller.call(Call.of(port, Op.CREATE, object).data(contents));
+        if (reply.status() == Errno.EEXIST) {
+            return false;
+        }
+        check(reply, "cannot make object " + object);
+        return true;
+    }
+
+    /** Replaces an object's contents, or makes it; atomic and durable whatever its size. */
+    void put(String object, byte[] contents) {
+        if (contents.length <= Caller.PAYLOAD_MAX) {
+            check(caller.call(Call.of(port, Op.PUT, object).data(contents)), "cannot write object " + object);
+            return;
+        }
+        // too large for one request: such an object is named by nothing yet, so it may grow piece by piece
+        delete(object);
+        for (int at = 0; at < contents.length; at += Caller.PAYLOAD_MAX) {
+            byte[] piece = java.util.Arrays.copyOfRange(contents, at, Math.min(contents.length, at + Caller.PAYLOAD_MAX));
+            write(object, at, piece);
+        }
+        check(caller.call(Call.of(port, Op.SYNC, object)), "cannot make object " + object + " durable");
+    }
+
+    void write(String object, long offset, byte[] bytes) {
+        check(caller.call(Call.of(port, Op.WRITE, object).flags(Op.CREATE_ABSENT).data(bytes).range(offset, bytes.length)),
+            "cannot write object " + object);
+    }
+
+    /** False when it was absent. */
+    boolean delete(String object) {
+        Reply reply = caller.call(Call.of(port, Op.DELETE, object));
+        if (reply.status() == Errno.ENOENT) {
+            return false;
+        }
+        check(reply, "cannot remove object " + object);
+        return true;
+    }
+
+    /** Returns 0, ENOENT or EEXIST. */
+    int rename(String object, String to) {
+        JsonObject argument = new JsonObject();
+        argument.addProperty("to", to);
+        Reply reply = caller.call(Call.of(port, Op.RENAME, object).data(bytes(argument)));
+        if (reply.status() != Errno.ENOENT && reply.status() != Errno.EEXIST) {
+            check(reply, "cannot rename object " + object);
+        }
+        return reply.status();
+    }
+
+    Page list(String prefix, String after) {
+        JsonObject argument = new JsonObject();
+        argument.addProperty("after", after);
+        Reply reply = caller.call(Call.of(port, Op.LIST, prefix).data(bytes(argument)));
+        check(reply, "cannot list objects " + prefix + "*");
+        JsonObject answer = JsonParser.parseString(reply.message()).getAsJsonObject();
+        List<String> names = new ArrayList<>();
+        JsonArray array = answer.getAsJsonArray("names");
+        for (JsonElement name : array) {
+            names.add(name.getAsString());
+        }
+        return new Page(names, answer.get("more").getAsBoolean());
+    }
+
+    private static byte[] bytes(JsonObject json) {
+        return json.toString().getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static void check(Reply reply, String what) {
+        if (reply.status() != 0) {
+            String why = reply.message().isEmpty() ? Errno.text(reply.status()) : reply.message();
+            throw new Failure(reply.status(), what + ": " + why);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+package org.archipelago.peer.mapper;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonObject;
+import java.util.Optional;
+import org.archipelago.map.BlockMap;
+import org.archipelago.map.Layer;
+import org.archipelago.map.VolumeHeader;
+import org.archipelago.peer.mapper.LockRecord.Kind;
+
+/** Describes volumes to people and programs, as JSON. */
+final class VolumeDescriber {
+    private final VolumeStore store;
+    private final Leases leases;
+
+    VolumeDescriber(VolumeStore store, Leases leases) {
+        this.store = store;
+        this.leases = leases;
+    }
+
+    /** A volume that is listed; one that cannot be read, or went away, says so instead. */
+    JsonObject describe(String name) {
+        try {
+            return describe(name, store.header(name));
+        } catch (Failure e) {
+            JsonObject json = new JsonObject();
+            json.addProperty("name", name);
+            json.addProperty("kind", "damaged");
+            json.addProperty("problem", e.getMessage());
+            return json;
+        }
+    }
+
+    JsonObject describe(String name, VolumeHeader header) {
+        JsonObject json = new JsonObject();
+        json.addProperty("name", name);
+        json.addProperty("kind", header.readOnly() ? "snapshot" : "volume");
+        json.addProperty("size", header.size());
+        json.addProperty("readOnly", header.readOnly());
+        json.addProperty("id", header.id());
+        json.addProperty("blockSize", header.blockSize());
+        json.addProperty("epoch", header.epoch());
+        if (!header.origin().equals(VolumeHeader.NONE)) {
+            json.addProperty("origin", header.origin());
+        }
+        json.addProperty("created", header.created());
+        if (!header.readOnly()) {
+            lock(json, "lease", name, header, Kind.LEASE);
+        }
+        lock(json, "lock", name, header, Kind.ADMIN);
+        JsonObject metadata = new JsonObject();
+        header.metadata().forEach(metadata::addProperty);
+        json.add("metadata", metadata);
+        return json;
+    }
+
+    private void lock(JsonObject json, String field, String name, VolumeHeader header, Kind kind) {
+        Optional<LockRecord> holder = leases.holder(kind, name, header.id());
+        if (holder.isPresent()) {
+            JsonObject lock = new JsonObject();
+            lock.addProperty("node", holder.get().node());
+            lock.addProperty("daemon", holder.get().daemon());
+            lock.addProperty("since", holder.get().since());
+            lock.addProperty("shared", holder.get().shared());
+            lock.addProperty("here", leases.mine(holder.get()));
+            json.add(field, lock);
+        }
+    }
+
+    /** What a volume's map consists of. */
+    JsonObject map(String name) {
+        VolumeState volume = store.load(name);
+        BlockMap.Usage usage = volume.map.usage();
+        JsonObject json = describe(name, volume.header);
+        json.addProperty("checkpoint", volume.header.checkpoint());
+        json.addProperty("log", volume.header.log());
+        json.addProperty("logRecords", volume.records);
+        json.addProperty("blocks", usage.blocks());
+        json.addProperty("zero", usage.zero());
+        json.addProperty("whole", usage.whole());
+        json.addProperty("partial", usage.partial());
+        JsonArray layers = new JsonArray();
+        for (Layer layer : volume.map.layers()) {
+            JsonObject entry = new JsonObject();
+            entry.addProperty("id", layer.id());
+            entry.addProperty("epoch", layer.epoch());
+            entry.addProperty("blocks", usage.byLayer().getOrDefault(layer, 0));
+            layers.add(entry);
+        }
+        json.add("layers", layers);
+        return json;
+    }
+}

@@ -1,0 +1,100 @@
+package org.archipelago.peer.volume;
+
+import java.io.PrintStream;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.Random;
+import org.archipelago.peer.host.Caller.Reply;
+import org.archipelago.posix.Errno;
+import org.archipelago.xseg.Op;
+
+/**
+ * Random work on volumes until it is killed: a few threads, each with volumes of its own. Says on
+ * standard output what it begins and what was answered, one line each.
+ *
+ * <p>Every 512-byte sector that step n of thread t writes holds the words (t, n, sector) again and again.
+ */
+public final class Workload {
+    static final int THREADS = 3;
+    static final int SECTOR = 512;
+    static final long SIZE = 12 << 20;
+
+    private Workload() {}
+
+    static String volume(int thread, int generation) {
+        return "t" + thread + "-g" + generation;
+    }
+
+    static String snapshot(int thread, int step) {
+        return "t" + thread + "-s" + step;
+    }
+
+    static byte[] contents(int thread, int step, long offset, int length) {
+        ByteBuffer bytes = ByteBuffer.allocate(length);
+        for (int i = 0; i < length; i += SECTOR) {
+            long sector = (offset + i) / SECTOR;
+            for (int word = 0; word < SECTOR; word += 16) {
+                bytes.putInt(thread).putInt(step).putLong(sector);
+            }
+        }
+        return bytes.array();
+    }
+
+    /** store daemon seed firstStep generation... */
+    public static void main(String[] args) throws Exception {
+        Node node = new Node(args[1], Path.of(args[0]), 2);
+        for (int t = 0; t < THREADS; t++) {
+            int thread = t;
+            long seed = Long.parseLong(args[2]) + t;
+            int firstStep = Integer.parseInt(args[3]);
+            int generation = Integer.parseInt(args[4 + t]);
+            new Thread(() -> work(node, thread, seed, firstStep, generation)).start();
+        }
+    }
+
+    private static void work(Node node, int thread, long seed, int firstStep, int firstGeneration) {
+        Random random = new Random(seed);
+        int generation = firstGeneration;
+        PrintStream out = System.out;
+        if (generation < 0) {
+            generation = 0;
+            check(node.json(Op.CREATE, volume(thread, 0), "{\"size\": " + SIZE + "}"), "create");
+        }
+        for (int step = firstStep; ; step++) {
+            String volume = volume(thread, generation);
+            int what = random.nextInt(100);
+            int length = SECTOR * (1 + random.nextInt(random.nextInt(8) == 0 ? 256 : 24));
+            long offset = SECTOR * (long) random.nextInt((int) ((SIZE - length) / SECTOR));
+            if (what < 70) {
+                out.println("begin " + thread + " " + step + " write " + generation + " " + offset + " " + length);
+                check(node.write(volume, offset, contents(thread, step, offset, length), what < 4 ? Op.FUA : 0), "write");
+            } else if (what < 80) {
+                out.println("begin " + thread + " " + step + " zero " + generation + " " + offset + " " + length);
+                check(node.zero(volume, offset, length, what % 2 == 0 ? Op.DISCARD : 0), "zero");
+            } else if (what < 90) {
+                out.println("begin " + thread + " " + step + " flush " + generation + " 0 0");
+                check(node.call(Op.FLUSH, volume), "flush");
+            } else if (what < 96) {
+                out.println("begin " + thread + " " + step + " snapshot " + generation + " 0 0");
+                check(node.json(Op.SNAPSHOT, volume, "{\"name\": \"" + snapshot(thread, step) + "\"}"), "snapshot");
+                if (what == 90) {
+                    out.println("begin " + thread + " " + step + " clone " + generation + " 0 0");
+                    check(node.json(Op.CREATE, volume(thread, generation + 1), "{\"origin\": \"" + snapshot(thread, step) + "\"}"),
+                        "clone");
+                    generation++;
+                }
+            } else {
+                out.println("begin " + thread + " " + step + " read " + generation + " 0 0");
+                check(node.read(volume, offset, length), "read");
+            }
+            out.println("end " + thread + " " + step);
+        }
+    }
+
+    private static void check(Reply reply, String what) {
+        if (reply.status() != 0) {
+            System.out.println("failed: " + what + ": " + Errno.text(reply.status()) + " " + reply.message());
+            Runtime.getRuntime().halt(3);
+        }
+    }
+}
