@@ -1,0 +1,95 @@
+package org.archipelago.map;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+import java.util.Random;
+import java.util.zip.CRC32C;
+import org.junit.jupiter.api.Test;
+
+class MapLogTest {
+    private static final String ID = "00112233445566778899aabbccddeeff";
+    private static final String BOOT = "ffeeddccbbaa99887766554433221100";
+
+    static void fixCrc(byte[] checkpoint) {
+        CRC32C crc = new CRC32C();
+        crc.update(checkpoint, 0, checkpoint.length - 4);
+        ByteBuffer.wrap(checkpoint).order(ByteOrder.LITTLE_ENDIAN).putInt(checkpoint.length - 4, (int) crc.getValue());
+    }
+
+    private static byte[] log(int records, int commitAt) {
+        byte[] header = MapLog.encodeHeader(7, new Layer(ID, 3), BOOT, "daemon-1");
+        ByteBuffer log = ByteBuffer.allocate((int) MapLog.position(records)).order(ByteOrder.LITTLE_ENDIAN);
+        log.put(0, header);
+        int crc = MapLog.decodeHeader("v", ByteBuffer.wrap(header).order(ByteOrder.LITTLE_ENDIAN)).crc();
+        for (int i = 0; i < records; i++) {
+            boolean commit = i == commitAt;
+            MapLog.encode(log, (int) MapLog.position(i), crc, commit ? MapLog.COMMIT : MapLog.OWN, i, i % 10, i % 1000, 1, commit ? i - 1 : 0);
+        }
+        return log.array();
+    }
+
+    @Test
+    void whatIsWritten_isRead() {
+        MapLog.Contents contents = MapLog.decode("v", log(20, 9));
+        assertThat(contents.header().generation()).isEqualTo(7);
+        assertThat(contents.header().epoch()).isEqualTo(3);
+        assertThat(contents.header().id()).isEqualTo(ID);
+        assertThat(contents.header().boot()).isEqualTo(BOOT);
+        assertThat(contents.header().writer()).isEqualTo("daemon-1");
+        assertThat(contents.records()).isEqualTo(20);
+        assertThat(contents.committed()).isEqualTo(8);
+        assertThat(contents.ended()).isFalse();
+    }
+
+    @Test
+    void aTornTail_endsTheLog() {
+        byte[] whole = log(20, 9);
+        for (int length = MapLog.HEADER; length < whole.length; length++) {
+            MapLog.Contents contents = MapLog.decode("v", Arrays.copyOf(whole, length));
+            assertThat(contents.records()).isEqualTo((length - MapLog.HEADER) / MapLog.RECORD);
+        }
+    }
+
+    @Test
+    void aRecordOfAnotherLog_doesNotCount() {
+        byte[] first = log(20, 9);
+        byte[] header = MapLog.encodeHeader(8, new Layer(ID, 3), BOOT, "daemon-1");
+        System.arraycopy(header, 0, first, 0, header.length);
+        assertThat(MapLog.decode("v", first).records()).isZero();
+    }
+
+    @Test
+    void aRecordBeyondTheVolume_isDamage() {
+        MapLog.Contents contents = MapLog.decode("v", log(20, 9));
+        BlockMap map = new BlockMap(5);
+        map.own(new Layer(ID, 3));
+        assertThatThrownBy(() -> contents.apply("v", map, 20)).isInstanceOf(DamagedMapException.class)
+            .hasMessageContaining("names block 5");
+    }
+
+    @Test
+    void mutatedLogs_areCutOrRefused() {
+        long seed = Long.getLong("archipelago.seed", System.nanoTime());
+        System.out.println("MapLogTest: -Darchipelago.seed=" + seed);
+        Random random = new Random(seed);
+        byte[] good = log(50, 9);
+        for (int i = 0; i < 20_000; i++) {
+            byte[] bad = Arrays.copyOf(good, random.nextInt(10) == 0 ? random.nextInt(good.length) : good.length);
+            int at = bad.length == 0 ? 0 : random.nextInt(bad.length);
+            if (bad.length > 0) {
+                bad[at] ^= (byte) (1 << random.nextInt(8));
+            }
+            try {
+                long records = MapLog.decode("v", bad).records();
+                assertThat(records).as("seed %d mutation %d at %d", seed, i, at)
+                    .isEqualTo((at - MapLog.HEADER) / MapLog.RECORD);
+            } catch (DamagedMapException e) {
+                assertThat(at < MapLog.HEADER || bad.length < MapLog.HEADER).isTrue();
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+package org.archipelago.map;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+import java.util.Random;
+import java.util.zip.CRC32C;
+import org.junit.jupiter.api.Test;
+
+class VolumeHeaderTest {
+    private static final String ID = "00112233445566778899aabbccddeeff";
+
+    private static VolumeHeader header() {
+        return VolumeHeader.create(ID, 10L << 30, "map-x-1", "debian13", 1763800000,
+            Map.of("owner", "instance 1\nwith=odd & text", "ü", "ö"));
+    }
+
+    @Test
+    void whatIsWritten_isRead() {
+        VolumeHeader header = header().nextGeneration("map-x-2", true, 9).withSize(11L << 30);
+        assertThat(VolumeHeader.decode("v", header.encode())).isEqualTo(header);
+        VolumeHeader snapshot = header.snapshot(ID, "map-x-2", "v", 5);
+        assertThat(VolumeHeader.decode("s", snapshot.encode())).isEqualTo(snapshot);
+        assertThat(snapshot.readOnly()).isTrue();
+    }
+
+    @Test
+    void anotherVersion_isRefusedWithBothNamed() {
+        byte[] newer = new String(header().encode(), StandardCharsets.UTF_8).replace("volume 1\n", "volume 2\n")
+            .getBytes(StandardCharsets.UTF_8);
+        assertThatThrownBy(() -> VolumeHeader.decode("v", newer)).hasMessageContaining("format version 2")
+            .hasMessageContaining("reads 1");
+    }
+
+    @Test
+    void mutations_areRefused_orReadBackAsTheyAre() {
+        long seed = Long.getLong("archipelago.seed", System.nanoTime());
+        System.out.println("VolumeHeaderTest: -Darchipelago.seed=" + seed);
+        Random random = new Random(seed);
+        byte[] good = header().encode();
+        int read = 0;
+        for (int i = 0; i < 20_000; i++) {
+            byte[] bad = good.clone();
+            bad[random.nextInt(bad.length - 16)] = (byte) (' ' + random.nextInt(95));
+            try {
+                VolumeHeader.decode("v", fixed(bad));
+                read++;
+            } catch (DamagedMapException e) {
+                assertThat(e).hasMessageContaining("volume v cannot be opened");
+            }
+        }
+        assertThat(read).isBetween(1000, 19_000);
+    }
+
+    private static byte[] fixed(byte[] bytes) {
+        String text = new String(bytes, StandardCharsets.UTF_8);
+        int last = text.lastIndexOf("crc32c ");
+        CRC32C crc = new CRC32C();
+        crc.update(text.substring(0, last).getBytes(StandardCharsets.UTF_8));
+        return (text.substring(0, last) + "crc32c %08x\n".formatted((int) crc.getValue())).getBytes(StandardCharsets.UTF_8);
+    }
+
+    @Test
+    void namesThatLeaveTheStore_areRefused() {
+        assertThat(VolumeName.problem("vm-1.ext.disk0")).isEmpty();
+        assertThat(VolumeName.problem("a".repeat(80))).isEmpty();
+        for (String bad : new String[] {"", "a/b", "..", ".hidden", "-x", "a b", "a\nb", "ä", "a".repeat(81), "a\0b"}) {
+            assertThat(VolumeName.problem(bad)).as(bad).isPresent();
+        }
+    }
+}
