@@ -5,6 +5,7 @@
  * piece of data; a ledger outside the segment notes who served what.  Nothing
  * may be served twice, answered twice, answered for another, or never.
  */
+#include <sched.h>
 #include <sys/mman.h>
 #include "test.h"
 
@@ -203,6 +204,55 @@ static void kill_recoverers(uint32_t port)
 	}
 }
 
+/* --- binders ------------------------------------------------------------ */
+
+/* Takes space again and again, of which there is not enough for all. */
+static void binder(uint32_t port)
+{
+	uint64_t until = now_ms() + 300, at, length;
+	struct xseg *xs = join();
+	uint32_t count;
+
+	while (now_ms() < until) {
+		uint32_t n = 1 + below(DEPTH);
+		int rc = xseg_bind(xs, port, n, n * 4096, "binder", port);
+
+		if (rc == -ENOSPC)
+			continue;
+		CHECK_EQ(rc, 0);
+		CHECK_EQ(xseg_port_slots(xs, port, &first, &count), 0);
+		CHECK_EQ(xseg_port_data(xs, port, &at, &length), 0);
+		CHECK(count == n && length == n * 4096);
+		for (uint32_t i = 0; i < n; i++) {
+			xseg_request(xs, first + i)->cookie = port;
+			*(uint32_t *)((char *)xseg_base(xs) + at + i * 4096) = port;
+		}
+		if (!below(8))
+			sched_yield();
+		for (uint32_t i = 0; i < n; i++) {
+			CHECK_EQ(xseg_request(xs, first + i)->cookie, port);
+			CHECK_EQ(xseg_request(xs, first + i)->src, port);
+			CHECK_EQ(*(uint32_t *)((char *)xseg_base(xs) + at + i * 4096), port);
+		}
+		CHECK_EQ(xseg_unbind(xs, port), 0);
+	}
+	_exit(0);
+}
+
+static void binders(void)
+{
+	pid_t children[PORTS];
+
+	for (uint32_t port = 0; port < PORTS; port++) {
+		rnd();
+		children[port] = fork();
+		if (!children[port])
+			binder(port);
+	}
+	for (uint32_t port = 0; port < PORTS; port++)
+		reap(children[port]);
+}
+
 int main(void)
 {
 	pid_t children[PORTS];
@@ -212,6 +262,7 @@ int main(void)
 	ledger = mmap(NULL, sizeof(*ledger), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		      -1, 0);
 	xs = make(PORTS, DEPTH, CLIENTS * DEPTH, CLIENTS * DEPTH * 4096);
+	binders();
 	for (uint32_t port = 0; port < PORTS; port++)
 		children[port] = start(port);
 	usleep(500000);

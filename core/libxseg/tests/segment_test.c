@@ -97,12 +97,13 @@ static void not_segments(void)
 	unlink(path);
 
 	CHECK_EQ(xseg_create(test_segment, &small), 0);
-	CHECK(!truncate(path, 8192));
-	CHECK_EQ(xseg_join(test_segment, &xs), -EUCLEAN);
 	snprintf(moved, sizeof(moved), "%s.moved", path);
 	CHECK(!rename(path, moved));
 	CHECK_EQ(xseg_join(moved + strlen("/dev/shm/"), &xs), -EUCLEAN);
-	unlink(moved);
+	CHECK(!rename(moved, path));
+	CHECK(!truncate(path, 8192));
+	CHECK_EQ(xseg_join(test_segment, &xs), -EUCLEAN);
+	unlink(path);
 }
 
 static int files_in_shm(void)

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Kills a process after each single instruction of a call, in turn, and checks
- * every time that nothing is lost, answered twice, or unusable afterwards.
+ * every time that nothing is lost, answered twice, or unusable afterwards.  Or
+ * stops it there, while another does something, and lets it go on.
  * STEPS=N in the environment: at most N instructions of each call (spread out).
  */
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
 #include "test.h"
 
 enum { VICTIM, PARENT, GONE, PORTS };
-enum { SLOTS = 4, SENT = 3 };
+enum { SLOTS = 4, SENT = 3, ALL = 10000000 };
 
 static struct xseg *xs; /* the parent's */
 static uint32_t mine;   /* first of its slots */
@@ -140,18 +143,76 @@ static void step_wake(struct xseg *handle)
 	xseg_wake(handle, PARENT);
 }
 
+/* Not killed: sends to one that goes meanwhile.  All of it must come back. */
+static struct xseg *goer;
+static int asked;
+
+static void goer_comes(struct xseg *handle)
+{
+	goer = join();
+	CHECK_EQ(xseg_bind(goer, GONE, 0, 0, "gone", GONE), 0);
+	(void)handle;
+}
+
+static void goer_goes(struct xseg *handle)
+{
+	xseg_leave(goer);
+	CHECK(xseg_recover(handle, GONE) >= 0);
+}
+
+static void step_ask_goer(struct xseg *handle)
+{
+	asked = submit(handle, first_of(handle, VICTIM), GONE, SENT);
+}
+
+static void expect_asked(struct xseg *handle)
+{
+	uint32_t slots[SLOTS];
+	int n;
+
+	CHECK(asked == SENT || asked == -EHOSTDOWN);
+	while (asked > 0) {
+		n = xseg_receive(handle, VICTIM, slots, SLOTS);
+		CHECK(n > 0);
+		asked -= n;
+		while (n--)
+			CHECK_EQ(xseg_request(handle, slots[n])->status, EOWNERDEAD);
+	}
+}
+
+/* Not killed: goes to sleep when a request comes. */
+static void send_one(struct xseg *handle)
+{
+	CHECK_EQ(submit(handle, mine, VICTIM, 1), 1);
+	sent = 1;
+}
+
+static void step_sleep(struct xseg *handle)
+{
+	CHECK_EQ(xseg_prepare_wait(handle, VICTIM), 0);
+	if (serve(handle, VICTIM, 1))
+		CHECK_EQ(xseg_cancel_wait(handle, VICTIM), 0);
+	else
+		CHECK_EQ(xseg_wait(handle, VICTIM, 5000000000), 1);
+	serve(handle, VICTIM, 1);
+}
+
 static const struct call {
 	const char *name;
 	void (*victim)(struct xseg *), (*parent)(struct xseg *), (*stepped)(struct xseg *);
+	void (*during)(struct xseg *), (*after)(struct xseg *); /* else it is killed */
 } calls[] = {
-	{ "submit", bind_victim, nothing, step_submit },
-	{ "accept and respond", bind_victim, ask_victim, step_serve },
-	{ "receive", victim_asks, answer_victim, step_receive },
-	{ "bind", nothing, nothing, step_bind },
-	{ "unbind", bind_victim, ask_victim, step_unbind },
-	{ "leave", bind_victim, ask_victim, step_leave },
-	{ "recover", nothing, someone_goes, step_recover },
-	{ "wake", bind_victim, fall_asleep, step_wake },
+	{ "submit", bind_victim, nothing, step_submit, NULL, NULL },
+	{ "accept and respond", bind_victim, ask_victim, step_serve, NULL, NULL },
+	{ "receive", victim_asks, answer_victim, step_receive, NULL, NULL },
+	{ "bind", nothing, nothing, step_bind, NULL, NULL },
+	{ "unbind", bind_victim, ask_victim, step_unbind, NULL, NULL },
+	{ "leave", bind_victim, ask_victim, step_leave, NULL, NULL },
+	{ "recover", nothing, someone_goes, step_recover, NULL, NULL },
+	{ "wake", bind_victim, fall_asleep, step_wake, NULL, NULL },
+	{ "submit to one who goes", bind_victim, goer_comes, step_ask_goer, goer_goes,
+	  expect_asked },
+	{ "sleep when rung", bind_victim, nothing, step_sleep, send_one, nothing },
 };
 
 /* --- afterwards --------------------------------------------------------- */
@@ -182,6 +243,7 @@ static void expect_usable(uint32_t port)
 	uint32_t slots[SLOTS];
 
 	CHECK_EQ(xseg_bind(xs, port, SLOTS, 4096, "new", port), 0);
+	CHECK_EQ(serve(xs, port, SLOTS), 0); /* stale entries may be there */
 	for (int round = 0; round < 3; round++) {
 		CHECK_EQ(submit(xs, first_of(xs, port), PARENT, SLOTS), SLOTS);
 		CHECK_EQ(serve(xs, PARENT, SLOTS), SLOTS);
@@ -225,15 +287,44 @@ static void victim(const struct call *call)
 	raise(SIGSTOP);
 	call->stepped(handle);
 	raise(SIGSTOP);
+	call->after(handle);
 	_exit(0);
 }
 
-/* Returns how many instructions the call had, as far as it went. */
+/* It would sleep until rung, and so would the test. */
+static int about_to_sleep(pid_t child)
+{
+#ifdef __x86_64__
+	struct user_regs_struct regs;
+
+	CHECK(!ptrace(PTRACE_GETREGS, child, NULL, &regs));
+	return regs.rax == SYS_futex &&
+	       (ptrace(PTRACE_PEEKTEXT, child, regs.rip, NULL) & 0xffff) == 0x050f;
+#else
+	test_lacks("x86-64, whose instructions this test knows");
+	exit((void)child, test_exit_code);
+#endif
+}
+
+/* Lets a stopped child finish, unless it has finished the call. */
+static void go_on(pid_t child, int at_end)
+{
+	int status;
+
+	if (!at_end) {
+		CHECK(!ptrace(PTRACE_CONT, child, NULL, NULL));
+		CHECK(waitpid(child, &status, 0) == child && WIFSTOPPED(status));
+	}
+	CHECK(!ptrace(PTRACE_DETACH, child, NULL, NULL));
+	reap(child);
+}
+
+/* Returns how many instructions the call had, as far as it went; -1 no ptrace. */
 static long step(const struct call *call, long steps)
 {
 	pid_t child = fork();
+	int status, at_end = 0;
 	long done = 0;
-	int status;
 
 	if (!child)
 		victim(call);
@@ -242,28 +333,32 @@ static long step(const struct call *call, long steps)
 		return -1;
 	CHECK(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
 	call->parent(xs);
-	for (; done < steps; done++) {
+	for (; done < steps && !at_end && !about_to_sleep(child); done += !at_end) {
 		CHECK(!ptrace(PTRACE_SINGLESTEP, child, NULL, NULL));
 		CHECK_EQ(waitpid(child, &status, 0), child);
 		CHECK(WIFSTOPPED(status));
-		if (WSTOPSIG(status) == SIGSTOP)
-			break;
+		at_end = WSTOPSIG(status) == SIGSTOP;
 	}
-	kill(child, SIGKILL);
-	CHECK_EQ(waitpid(child, &status, 0), child);
+	if (call->during) {
+		call->during(xs);
+		go_on(child, at_end);
+	} else {
+		kill(child, SIGKILL);
+		CHECK_EQ(waitpid(child, &status, 0), child);
+	}
 	check_all(done);
 	return done;
 }
 
 static int each_step(const struct call *call, long most)
 {
-	long all = step(call, 10000000), stride = all / most + 1, runs = 0;
+	long all = step(call, ALL), stride = all / most + 1, runs = 0;
 
 	if (all < 0)
 		return 0;
-	for (long n = below(stride); n <= all; n += stride, runs++)
+	for (long n = below(stride); n < all; n += stride, runs++)
 		step(call, n);
-	printf("  %-18s %6ld instructions, killed after %ld of them\n", call->name, all, runs);
+	printf("  %-22s %6ld instructions, stopped after %ld of them\n", call->name, all, runs);
 	return 1;
 }
 

@@ -4,6 +4,7 @@
  * whenever there is nothing to do, with a timeout that none of them may reach.
  */
 #include <pthread.h>
+#include <sched.h>
 #include "test.h"
 
 enum { SERVER, CLIENTS = 3, BOUNCER, PORTS };
@@ -138,11 +139,59 @@ static void run(void)
 	CHECK_EQ(xseg_verify(shared, stderr), 0);
 }
 
+/*
+ * One says that it sleeps, then looks for requests; the other sends one, then
+ * looks whether to ring; at the same time, again and again.
+ */
+static uint32_t turn;
+
+static void *send_each_turn(void *argument)
+{
+	uint32_t slot = *(uint32_t *)argument;
+
+	for (uint32_t i = 1; i <= ROUNDS; i++) {
+		while (__atomic_load_n(&turn, __ATOMIC_ACQUIRE) != i)
+			if (below(1000) == 0)
+				sched_yield();
+		CHECK_EQ(xseg_submit(shared, SERVER, &slot, 1), 1);
+		while (xseg_receive(shared, 1, &slot, 1) != 1)
+			if (below(1000) == 0)
+				sched_yield();
+	}
+	return NULL;
+}
+
+static void both_at_once(void)
+{
+	uint32_t slot, count;
+	pthread_t thread;
+
+	CHECK_EQ(xseg_bind(shared, 1, 1, 0, "client", 1), 0);
+	CHECK_EQ(xseg_port_slots(shared, 1, &slot, &count), 0);
+	CHECK(!pthread_create(&thread, NULL, send_each_turn, &(uint32_t){ slot }));
+	for (uint32_t i = 1; i <= ROUNDS; i++) {
+		__atomic_store_n(&turn, i, __ATOMIC_RELEASE);
+		for (volatile uint32_t n = below(200); n; n--)
+			;
+		xseg_prepare_wait(shared, SERVER);
+		if (xseg_accept(shared, SERVER, &slot, 1) == 1) {
+			xseg_cancel_wait(shared, SERVER);
+		} else {
+			CHECK_EQ(xseg_wait(shared, SERVER, TIMEOUT_NS), 1);
+			CHECK_EQ(xseg_accept(shared, SERVER, &slot, 1), 1);
+		}
+		CHECK_EQ(xseg_respond(shared, &slot, 1), 1);
+	}
+	pthread_join(thread, NULL);
+	CHECK_EQ(xseg_unbind(shared, 1), 0);
+}
+
 int main(void)
 {
 	test_begin("wait");
 	shared = make(PORTS, 16, 64, 0);
 	run();
+	both_at_once();
 	CHECK_EQ(xseg_unbind(shared, SERVER), 0);
 #ifndef __SANITIZE_THREAD__
 	processes = 1;

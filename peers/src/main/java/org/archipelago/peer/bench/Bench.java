@@ -72,9 +72,10 @@ public final class Bench {
             send(pool.take());
         }
         issuing = false;
-        if (out == 0 && System.nanoTime() >= deadline) {
+        boolean over = System.nanoTime() >= deadline;
+        if (over && out == 0) {
             end();
-        } else if (!pool.isEmpty()) {
+        } else if (!over && !pool.isEmpty()) {
             reactor.execute(this::issue);
         }
     }

@@ -61,6 +61,9 @@ final class DirectIo extends ObjectIo {
 
     @Override
     int write(int fd, int key, long address, long offset, long length, Scratch scratch) {
+        if (length == 0) {
+            return 0;
+        }
         boolean aligned = ((offset | length) & MASK) == 0;
         Lock lock = aligned ? lock(key).readLock() : lock(key).writeLock();
         lock.lock();

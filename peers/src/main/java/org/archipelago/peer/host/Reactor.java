@@ -44,6 +44,7 @@ public final class Reactor implements Responder, AutoCloseable {
 
     private static final System.Logger LOG = System.getLogger(Reactor.class.getName());
     private static final int MAX_EVENTS = 64;
+    private static final int MAX_TASKS = 64;
     private static final int EVENT_SIZE = 12;
     private static final int MAX_SLEEP_MILLIS = 1000;
 
@@ -225,11 +226,11 @@ public final class Reactor implements Responder, AutoCloseable {
         return (int) Math.max(0, Math.min(millis, MAX_SLEEP_MILLIS));
     }
 
+    /** A few at a time: tasks that make tasks must not keep the reactor from its other work. */
     private int runTasks() {
         int done = 0;
-        for (Runnable task = tasks.poll(); task != null; task = tasks.poll()) {
+        for (Runnable task = tasks.poll(); task != null; task = ++done < MAX_TASKS ? tasks.poll() : null) {
             task.run();
-            done++;
         }
         return done;
     }

@@ -78,8 +78,9 @@ final class Rings implements Reactor.Poller {
     }
 
     private void send(Request request, int port) {
-        batch.setInt(0, request.slot());
-        int result = LibXseg.xseg_submit(segment.handle(), port, batchAddress, 1);
+        Memory slot = oneSlot.get(); // not the batch: an answer in it may be what sends this
+        slot.setInt(0, request.slot());
+        int result = LibXseg.xseg_submit(segment.handle(), port, Pointer.nativeValue(slot), 1);
         if (result == 1) {
             sent.put(request.slot(), request);
             remotePorts.add(port);

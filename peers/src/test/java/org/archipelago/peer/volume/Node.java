@@ -26,6 +26,8 @@ public final class Node implements AutoCloseable {
     static final int BLOCKERM = 1002;
     public static final String BOOT = "0123456789abcdef0123456789abcdef";
 
+    public static final SegmentParameters PARAMETERS = new SegmentParameters(1024, 256, 8192, 0600, 48 << 20);
+
     final Segment segment;
     public final Host host;
     public final Caller caller;
@@ -38,7 +40,12 @@ public final class Node implements AutoCloseable {
     }
 
     public Node(String daemon, String boot, Path store, int reactors) throws java.io.IOException {
-        segment = Segment.anonymous(new SegmentParameters(1024, 256, 8192, 0600, 48 << 20));
+        this(daemon, boot, store, reactors, Segment.anonymous(PARAMETERS));
+    }
+
+    /** In a segment that other processes may join; it is closed with the node. */
+    public Node(String daemon, String boot, Path store, int reactors, Segment segment) throws java.io.IOException {
+        this.segment = segment;
         host = new Host("test", segment, reactors, 20_000);
         caller = new Caller(host, "test", 20_000);
         blocks = FileStore.open("blockerb", Files.createDirectories(store.resolve("blocks")), 4, 64, false);

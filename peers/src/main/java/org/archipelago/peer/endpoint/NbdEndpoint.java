@@ -1,0 +1,199 @@
+package org.archipelago.peer.endpoint;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Supplier;
+import org.archipelago.peer.host.Host;
+import org.archipelago.peer.host.Reactor;
+import org.archipelago.posix.Errno;
+import org.archipelago.posix.Posix;
+import org.archipelago.xseg.Target;
+
+/**
+ * Serves volumes over the NBD protocol, each on a Unix socket of its own: a kernel's nbd device, qemu
+ * and any other client of the newstyle protocol can use them. A volume's socket and all its
+ * connections live on the reactor that the volume belongs to; bytes go from the socket to a buffer in
+ * the segment, and back, without another copy.
+ *
+ * <p>All methods may be called from any thread. They hand over to a reactor and wait for it, at most
+ * {@value #WAIT_MILLIS} ms; an {@link EndpointException} with ETIMEDOUT then says which.
+ */
+public final class NbdEndpoint implements AutoCloseable {
+    private static final long WAIT_MILLIS = 10_000;
+
+    private record Entry(Export export, UnixListener listener) {}
+
+    private final Host host;
+    private final Station[] stations;
+    private final Map<String, Entry> entries = new ConcurrentHashMap<>();
+
+    /**
+     * Takes buffers and requests of the host's segment for each of its reactors; before or after
+     * {@link Host#start}. They are given back when the host closes.
+     *
+     * @param composerPort where requests for the volumes go
+     * @throws org.archipelago.xseg.SegmentException where the segment is too small
+     */
+    public NbdEndpoint(Host host, int composerPort, NbdSettings settings) {
+        this.host = host;
+        Reactor[] reactors = host.reactors();
+        this.stations = new Station[reactors.length];
+        for (Reactor reactor : reactors) {
+            Station station = new Station(host, reactor, composerPort, settings);
+            stations[reactor.index()] = station;
+            reactor.execute(() -> reactor.add(station));
+        }
+    }
+
+    /**
+     * Serves a volume on a socket, mode 0660, which replaces whatever socket has that path.
+     *
+     * @param socket at most 107 bytes, in a folder that exists
+     * @throws EndpointException EEXIST where the volume is exported already or the path is not a
+     *     socket's, ENAMETOOLONG, ENOENT without the folder, or what the system said
+     */
+    public void export(String volume, Path socket, ExportInfo info) {
+        Station station = station(volume);
+        Path path = socket.toAbsolutePath().normalize();
+        synchronized (entries) {
+            Entry there = entries.get(volume);
+            if (there != null) {
+                throw new EndpointException(Errno.EEXIST, "volume " + volume + " is exported already, on "
+                    + there.export.socket());
+            }
+            UnixListener listener = UnixListener.open(path);
+            Export export = new Export(station, volume, path, info, listener.fd());
+            try {
+                onReactor(station, "export " + volume, () -> {
+                    export.begin();
+                    return true;
+                });
+            } catch (EndpointException e) {
+                listener.removeFile();
+                Posix.close(listener.fd());
+                throw e;
+            }
+            entries.put(volume, new Entry(export, listener));
+        }
+    }
+
+    /**
+     * Stops serving a volume: its socket is removed and its clients are cut off. What they asked for
+     * and the composer has is carried out; nobody is told. Nothing happens where it is not exported.
+     */
+    public void unexport(String volume) {
+        synchronized (entries) {
+            Entry entry = entries.get(volume);
+            if (entry == null) {
+                return;
+            }
+            entry.listener.removeFile();
+            onReactor(station(volume), "unexport " + volume, () -> {
+                entry.export.end();
+                return true;
+            });
+            entries.remove(volume);
+        }
+    }
+
+    /** A volume has another size; new clients are told. Nothing happens where it is not exported. */
+    public void resized(String volume, long size) {
+        Entry entry = entries.get(volume);
+        if (entry != null) {
+            onReactor(station(volume), "resize " + volume, () -> {
+                entry.export.resized(size);
+                return true;
+            });
+        }
+    }
+
+    /** All exports, by volume. */
+    public List<ExportStatus> exports() {
+        List<ExportStatus> all = new ArrayList<>();
+        for (Station station : stations) {
+            all.addAll(onReactor(station, "list exports", () -> {
+                List<ExportStatus> some = new ArrayList<>();
+                for (Export export : station.exports()) {
+                    some.add(export.status());
+                }
+                return some;
+            }));
+        }
+        all.sort(Comparator.comparing(ExportStatus::volume));
+        return all;
+    }
+
+    /** Stops serving every volume; before the host closes. */
+    @Override
+    public void close() {
+        for (String volume : List.copyOf(entries.keySet())) {
+            unexport(volume);
+        }
+    }
+
+    /** For tests: whether no connection holds anything. */
+    boolean isIdle() {
+        boolean idle = true;
+        for (Station station : stations) {
+            idle &= onReactor(station, "look at buffers", station::isIdle);
+        }
+        return idle;
+    }
+
+    private Station station(String volume) {
+        try {
+            return stations[host.reactorOf(Target.of(volume).hashCode()).index()];
+        } catch (IllegalArgumentException e) {
+            throw new EndpointException(Errno.EINVAL, "a volume of that name cannot be: " + e.getMessage());
+        }
+    }
+
+    /** Runs something on a reactor, once or, where the wait is over before it begins, not at all. */
+    private static <T> T onReactor(Station station, String what, Supplier<T> work) {
+        if (station.reactor().isCurrent()) {
+            return work.get();
+        }
+        CompletableFuture<T> result = new CompletableFuture<>();
+        AtomicBoolean claimed = new AtomicBoolean();
+        station.reactor().execute(() -> {
+            if (claimed.compareAndSet(false, true)) {
+                try {
+                    result.complete(work.get());
+                } catch (RuntimeException e) {
+                    result.completeExceptionally(e);
+                }
+            }
+        });
+        boolean interrupted = false;
+        try {
+            while (true) {
+                try {
+                    return result.get(WAIT_MILLIS, TimeUnit.MILLISECONDS);
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                }
+            }
+        } catch (TimeoutException e) {
+            if (claimed.compareAndSet(false, true)) {
+                throw new EndpointException(Errno.ETIMEDOUT, "cannot " + what + ": its reactor has been busy for "
+                    + WAIT_MILLIS / 1000 + " s");
+            }
+            return result.join();
+        } catch (ExecutionException e) {
+            throw new IllegalStateException("cannot " + what, e.getCause());
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+package org.archipelago.peer.host;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.concurrent.TimeUnit;
+import org.archipelago.peer.bench.Bench;
+import org.archipelago.peer.bench.BenchSettings;
+import org.archipelago.peer.host.Caller.Call;
+import org.archipelago.peer.host.Caller.Reply;
+import org.archipelago.peer.volume.Node;
+import org.archipelago.posix.Errno;
+import org.archipelago.xseg.Op;
+import org.archipelago.xseg.Segment;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Peers in one process of a segment, their clients in another: the same requests, through the rings. */
+@Timeout(60)
+class RingsTest {
+    @TempDir
+    Path store;
+
+    private final String name = "test-rings-" + ProcessHandle.current().pid();
+
+    @BeforeEach
+    void createSegment() {
+        Segment.create(name, Node.PARAMETERS);
+    }
+
+    @AfterEach
+    void destroySegment() {
+        Segment.destroy(name);
+    }
+
+    private static void ok(Reply reply) {
+        assertThat(reply.status()).as(reply.message()).isZero();
+    }
+
+    @Test
+    void clientInAnotherHost_usesVolumes() throws Exception {
+        try (Node node = new Node("n1", Node.BOOT, store, 2, Segment.join(name));
+                Segment segment = Segment.join(name);
+                Host client = new Host("client", segment, 2, 20_000)) {
+            Caller caller = new Caller(client, "client", 20_000);
+            client.start();
+            ok(caller.call(Call.of(Node.COMPOSER, Op.CREATE, "v").data("{\"size\": 67108864}".getBytes(StandardCharsets.UTF_8))));
+            byte[] data = new byte[200_000];
+            Arrays.fill(data, (byte) 7);
+            ok(caller.call(Call.of(Node.COMPOSER, Op.WRITE, "v").data(data).range(12345, data.length)));
+            Reply read = caller.call(Call.of(Node.COMPOSER, Op.READ, "v").range(12345, data.length));
+            ok(read);
+            assertThat(read.data()).isEqualTo(data);
+            assertThat(node.read("v", 12345, 200_000).data()).isEqualTo(data);
+            Thread.sleep(1500); // both asleep now: the bells must ring
+            long from = System.nanoTime();
+            ok(caller.call(Call.of(Node.COMPOSER, Op.PING, "v")));
+            assertThat(System.nanoTime() - from).isLessThan(TimeUnit.MILLISECONDS.toNanos(400));
+            Bench.Result result = new Bench(client, client.reactors()[0],
+                new BenchSettings(Node.COMPOSER, "v", false, true, 4096, 32, 64 << 20, 2, 1)).run().get(20, TimeUnit.SECONDS);
+            System.out.printf("RingsTest: 4 KiB reads through the rings, depth 32: %.0f/s, p50 %d ns%n", result.perSecond(), result.p50());
+            assertThat(result.failed()).isZero();
+            assertThat(result.requests()).isPositive();
+        }
+    }
+
+    @Test
+    void portWithoutOwner_isDown() {
+        try (Segment segment = Segment.join(name); Host client = new Host("client", segment, 1, 20_000)) {
+            Caller caller = new Caller(client, "client", 5_000);
+            client.start();
+            assertThat(caller.call(Call.of(Node.COMPOSER, Op.PING, "v")).status()).isEqualTo(Errno.EHOSTDOWN);
+        }
+    }
+}
