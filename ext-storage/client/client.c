@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The front of vlmc, archipelago and Ganeti's ext-storage scripts: hands the command line to archipelagod over
+ * RUN/control.sock, copies back what it prints, and returns its exit code. Where no daemon runs, a JVM of its own does
+ * the work (LIB/jvm).
+ *
+ * The conversation: the client sends the 8 bytes "ARCTL001", then frames { u8 type; u8 zero[3]; u32 LE length; payload }
+ * with at most 64 KiB of payload.
+ *   client: P program, A argument, E NAME=value, W current directory, T "stdin stdout stderr columns" (1 = a terminal),
+ *           G go; then, in answer to a verb, o captured output (any number) and s exit status (u32 LE)
+ *   server: K still here (the first frame comes within 10 s after G, then one at least each 30 s), O for stdout,
+ *           R for stderr, V a verb (words with a NUL between), X exit code (u32 LE), which ends it
+ * What the verbs are, and what keeps a daemon from running anything else as root: verbs.c.
+ */
+#define _GNU_SOURCE
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+#include "client.h"
+
+enum {
+	HEAD = 8, MAX_WORDS = 256, MAX_SENT = 1 << 20,
+	FIRST_MS = 10000, SILENCE_MS = 40000,	/* a keep-alive is due each 30 s */
+};
+
+struct frame {
+	uint8_t type, zero[3];
+	uint32_t length;
+};
+
+static const char *shown = "archipelago", *program;
+static int sock = -1;
+static char control[PATH_MAX + 16];
+char **args, lib[PATH_MAX], run[PATH_MAX];
+int nargs;
+
+static void say(const char *format, va_list list)
+{
+	char text[8192];
+
+	vsnprintf(text, sizeof(text), format, list);
+	dprintf(2, "%s: %s\n", shown, text);
+}
+
+void fail(int code, const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	say(format, list);
+	exit(code);
+}
+
+int refuse(int status, const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	say(format, list);
+	va_end(list);
+	return status;
+}
+
+/* ---- who we are, where our siblings are ---- */
+
+bool one_of(const char *word, const char *list)
+{
+	const char *p = list;
+	size_t n = strlen(word);
+
+	while (n && !strchr(word, ' ') && (p = strstr(p, word))) {
+		if ((p == list || p[-1] == ' ') && (!p[n] || p[n] == ' '))
+			return true;
+		p += n;
+	}
+	return false;
+}
+
+static void identify(int argc, char **argv)
+{
+	const char *slash = argc ? strrchr(argv[0], '/') : NULL;
+
+	shown = slash ? slash + 1 : argc ? argv[0] : "client";
+	args = argv + (argc > 0);
+	if (one_of(shown, "create attach detach remove grow setinfo verify snapshot open close")) {
+		program = "ext-storage";
+		argv[0] = (char *)shown;	/* the action is the first argument */
+		args = argv;
+	} else if (one_of(shown, "vlmc archipelago")) {
+		program = shown;
+	} else if (argc > 1 && one_of(argv[1], "vlmc archipelago ext-storage")) {
+		program = shown = argv[1];
+		args = argv + 2;
+	} else {
+		fail(E_USAGE, "call it as vlmc or archipelago, as one of the ext-storage scripts, or as %s PROGRAM ARGUMENTS "
+		     "with the program vlmc, archipelago or ext-storage", shown);
+	}
+	while (args[nargs])
+		nargs++;
+}
+
+static void find_places(void)
+{
+	const char *root = getenv("ARCHIPELAGO_ROOT");
+	ssize_t n = readlink("/proc/self/exe", lib, sizeof(lib) - 1);
+	char *slash;
+
+	if (n <= 0 || n == sizeof(lib) - 1 || !(slash = strrchr(lib, '/')))
+		fail(E_INSTALL, "cannot find out where it is installed (/proc/self/exe: %s): is /proc mounted?", strerror(errno));
+	*slash = 0;
+	n = root && *root ? snprintf(run, sizeof(run), "%s/run", root) : snprintf(run, sizeof(run), "/run/archipelago");
+	snprintf(control, sizeof(control), "%s/control.sock", run);
+	if ((size_t)n >= sizeof(run) || strlen(control) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		fail(E_USAGE, "ARCHIPELAGO_ROOT is too long: the path of a socket has at most 107 bytes");
+}
+
+/* Ganeti's node daemon passes on whatever it was started with. */
+static void clean_environment(void)
+{
+	static const char *const drop[] = { "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH", "LD_PRELOAD" };
+
+	for (size_t i = 0; i < sizeof(drop) / sizeof(*drop); i++)
+		unsetenv(drop[i]);
+	if (!strcmp(program, "ext-storage"))
+		setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
+}
+
+__attribute__((noreturn)) static void run_jvm(void)
+{
+	char path[PATH_MAX + 8], **argv = calloc(nargs + 3, sizeof(*argv));
+
+	if (!argv)
+		fail(E_INSTALL, "out of memory");
+	snprintf(path, sizeof(path), "%s/jvm", lib);
+	argv[0] = path;
+	argv[1] = (char *)program;
+	memcpy(argv + 2, args, nargs * sizeof(*argv));
+	execv(path, argv);
+	fail(E_INSTALL, "cannot run %s: %s: the installation is incomplete; install archipelago again", path, strerror(errno));
+}
+
+/* start, restart and config are about a daemon that may not be there, or not answer */
+static bool needs_jvm(void)
+{
+	int i = 0;
+
+	while (i < nargs && args[i][0] == '-')
+		i++;
+	return !strcmp(program, "archipelago") && i < nargs && one_of(args[i], "start restart config");
+}
+
+/* ---- sending ---- */
+
+static uint8_t *request;
+static size_t requested;
+
+static void add(char type, const char *data, size_t length)
+{
+	struct frame head = { .type = type, .length = htole32(length) };
+	size_t most = MAX_SENT + 4096 + (2 * MAX_WORDS + 8) * HEAD;
+
+	if (length > PAYLOAD)
+		fail(E_USAGE, "an argument or environment variable of %zu bytes, %d is the limit: \"%.40s...\"", length, PAYLOAD, data);
+	if (!request && !(request = malloc(most)))
+		fail(E_INSTALL, "out of memory");
+	if (requested + HEAD + length > MAX_SENT)
+		fail(E_USAGE, "the arguments and the environment (VOL_*, EXTP_*, ARCHIPELAGO_*) are longer than %d bytes together: "
+		     "shorten them", MAX_SENT);
+	memcpy(request + requested, &head, HEAD);
+	memcpy(request + requested + HEAD, data, length);
+	requested += HEAD + length;
+}
+
+static bool passed_on(const char *variable)
+{
+	static const char *const start[] = { "VOL_", "EXTP_", "ARCHIPELAGO_", "LANG=", "TERM=", "COLUMNS=", "NO_COLOR=" };
+
+	for (size_t i = 0; i < sizeof(start) / sizeof(*start); i++)
+		if (!strncmp(variable, start[i], strlen(start[i])))
+			return true;
+	return false;
+}
+
+static void build_request(void)
+{
+	struct winsize window = { 0 };
+	char text[PATH_MAX];
+	int variables = 0;
+
+	request = NULL;
+	add('P', program, strlen(program));
+	if (nargs > MAX_WORDS)
+		fail(E_USAGE, "%d arguments, %d is the limit", nargs, MAX_WORDS);
+	for (int i = 0; i < nargs; i++)
+		add('A', args[i], strlen(args[i]));
+	for (char **e = environ; *e; e++) {
+		if (!passed_on(*e))
+			continue;
+		if (++variables > MAX_WORDS)
+			fail(E_USAGE, "more than %d environment variables VOL_*, EXTP_*, ARCHIPELAGO_*: unset some", MAX_WORDS);
+		add('E', *e, strlen(*e));
+	}
+	if (!getcwd(text, sizeof(text)))
+		strcpy(text, "/");
+	add('W', text, strlen(text));
+	if (ioctl(1, TIOCGWINSZ, &window) && ioctl(2, TIOCGWINSZ, &window))
+		window.ws_col = 80;
+	snprintf(text, sizeof(text), "%d %d %d %d", isatty(0), isatty(1), isatty(2), window.ws_col ? window.ws_col : 80);
+	add('T', text, strlen(text));
+	add('G', "", 0);
+}
+
+__attribute__((noreturn)) static void silent(int ms)
+{
+	fail(E_AWAY, "archipelagod does not answer on %s for %d s: it is stopped or overloaded; look at its log and at "
+	     "`archipelago status`, or restart it, then repeat the command", control, ms / 1000);
+}
+
+__attribute__((noreturn)) static void went_away(void)
+{
+	char line[512] = "";
+	size_t n = 0;
+
+	for (int i = 0; i < nargs && n < sizeof(line); i++)
+		n += snprintf(line + n, sizeof(line) - n, " %s", args[i]);
+	fail(E_AWAY, "archipelagod went away while it worked on this (%s%s%s); look at its log, then repeat the command: "
+	     "every command can be repeated", program, line, n >= sizeof(line) ? "..." : "");
+}
+
+/* A server that has had enough may answer and close early: its answer is still there to be read. */
+static void send_all(const void *data, size_t length)
+{
+	for (const char *p = data; length;) {
+		ssize_t n = send(sock, p, length, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			silent(FIRST_MS);
+		if (n < 0)
+			return;
+		p += n;
+		length -= n;
+	}
+}
+
+void send_frame(char type, const void *data, size_t length)
+{
+	struct frame head = { .type = type, .length = htole32(length) };
+
+	send_all(&head, HEAD);
+	send_all(data, length);
+}
+
+static bool dial(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct timeval limit = { .tv_sec = FIRST_MS / 1000 };
+
+	memcpy(address.sun_path, control, strlen(control));
+	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (sock < 0)
+		fail(E_INSTALL, "cannot make a socket: %s", strerror(errno));
+	setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));	/* holds for connect too */
+	if (!connect(sock, (struct sockaddr *)&address, sizeof(address)))
+		return true;
+	if (errno == EAGAIN || errno == EINPROGRESS)
+		silent(FIRST_MS);
+	if (errno == EACCES || errno == EPERM)
+		fail(E_ROOT, "cannot connect to %s: %s: run it as root or as a member of the group archipelago", control, strerror(errno));
+	if (errno != ENOENT && errno != ECONNREFUSED && errno != ENOTDIR)
+		fail(E_AWAY, "cannot connect to %s: %s", control, strerror(errno));
+	return false;
+}
+
+/* ---- receiving ---- */
+
+static uint8_t inbox[HEAD + PAYLOAD];
+static size_t in_start, in_end;
+
+static long long now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+/* Makes the inbox hold at least this many bytes from in_start on. */
+static void receive(size_t wanted, int limit, long long deadline)
+{
+	struct pollfd p = { .fd = sock, .events = POLLIN };
+
+	if (in_start + wanted > sizeof(inbox)) {
+		memmove(inbox, inbox + in_start, in_end - in_start);
+		in_end -= in_start;
+		in_start = 0;
+	}
+	while (in_end - in_start < wanted) {
+		long long left = deadline - now_ms();
+		int ready = poll(&p, 1, left > 0 ? left : 0);
+		ssize_t n;
+
+		if (!ready)
+			silent(limit);
+		if (ready < 0)
+			continue;	/* EINTR: stopped and continued */
+		n = recv(sock, inbox + in_end, sizeof(inbox) - in_end, 0);
+		if (!n || (n < 0 && errno != EINTR))
+			went_away();
+		in_end += n > 0 ? n : 0;
+	}
+}
+
+/* The payload stays valid until the next call. */
+static struct frame next_frame(const uint8_t **payload)
+{
+	static int limit = FIRST_MS;
+	long long deadline = now_ms() + limit;
+	struct frame head;
+
+	if (in_start == in_end)
+		in_start = in_end = 0;
+	receive(HEAD, limit, deadline);
+	memcpy(&head, inbox + in_start, HEAD);
+	head.length = le32toh(head.length);
+	if (head.zero[0] || head.zero[1] || head.zero[2] || head.length > PAYLOAD)
+		fail(E_PROTOCOL, "%s sent what is no frame (type 0x%02x, length %u): is it archipelagod, and of this version? "
+		     "restart it", control, head.type, head.length);
+	receive(HEAD + head.length, limit, deadline);
+	*payload = inbox + in_start + HEAD;
+	in_start += HEAD + head.length;
+	limit = SILENCE_MS;
+	return head;
+}
+
+/* Whoever reads our output may have gone (EPIPE): the work goes on. Any other loss of output is told in the exit code. */
+static bool output_lost;
+
+static void output(int fd, const uint8_t *data, size_t length)
+{
+	static bool dead[3];
+
+	while (length && !dead[fd]) {
+		ssize_t n = write(fd, data, length);
+
+		if (n < 0 && errno == EAGAIN) {
+			poll(&(struct pollfd){ .fd = fd, .events = POLLOUT }, 1, -1);
+		} else if (n < 0 && errno != EINTR) {
+			dead[fd] = true;
+			if (errno != EPIPE && fd == 1) {
+				output_lost = true;
+				refuse(0, "cannot write to stdout: %s: the rest of the output is lost", strerror(errno));
+			}
+		} else if (n > 0) {
+			data += n;
+			length -= n;
+		}
+	}
+}
+
+static int converse(void)
+{
+	for (;;) {
+		const uint8_t *payload;
+		struct frame head = next_frame(&payload);
+		uint32_t code;
+
+		if (head.type == 'O' || head.type == 'R') {
+			output(head.type == 'O' ? 1 : 2, payload, head.length);
+		} else if (head.type == 'V') {
+			answer_verb(payload, head.length);
+		} else if (head.type == 'X' && head.length == sizeof(code)) {
+			memcpy(&code, payload, sizeof(code));
+			code = le32toh(code);
+			if (code <= 255)
+				return code ? (int)code : output_lost ? E_OUTPUT : 0;
+			fail(E_PROTOCOL, "archipelagod sent the exit code %u, 255 is the largest: restart it", code);
+		} else if (head.type != 'K' || head.length) {
+			fail(E_PROTOCOL, "archipelagod sent a frame of type 0x%02x and length %u, which this client does not know: "
+			     "they are of different versions; restart archipelagod", head.type, head.length);
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	int fd;
+
+	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= 2)
+		;
+	if (fd > 2)
+		close(fd);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
+	identify(argc, argv);
+	clean_environment();
+	find_places();
+	if (needs_jvm() || !dial()) {
+		signal(SIGPIPE, SIG_DFL);
+		run_jvm();
+	}
+	build_request();
+	send_all("ARCTL001", 8);
+	send_all(request, requested);
+	return converse();
+}

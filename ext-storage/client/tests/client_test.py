@@ -1,0 +1,392 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The client against a fake server, in a staged tree with stand-ins for jvm, loop and qemu-img."""
+import contextlib, os, pwd, shutil, signal, socket, struct, subprocess, sys, tempfile, threading, time, unittest
+
+CLIENT = None
+
+
+def frame(kind, payload=b""):
+    return kind + b"\0\0\0" + struct.pack("<I", len(payload)) + payload
+
+
+def exit_code(n):
+    return frame(b"X", struct.pack("<I", n))
+
+
+def verb(*words):
+    return frame(b"V", b"\0".join(w if isinstance(w, bytes) else w.encode() for w in words))
+
+
+class Peer:
+    """The server's side of one connection."""
+
+    def __init__(self, sock):
+        self.sock, self.buffer = sock, b""
+
+    def read(self, n):
+        while len(self.buffer) < n:
+            data = self.sock.recv(1 << 20)
+            if not data:
+                raise EOFError
+            self.buffer += data
+        taken, self.buffer = self.buffer[:n], self.buffer[n:]
+        return taken
+
+    def frame(self):
+        head = self.read(8)
+        assert head[1:4] == b"\0\0\0", head
+        return head[:1], self.read(struct.unpack("<I", head[4:])[0])
+
+    def request(self):
+        assert self.read(8) == b"ARCTL001"
+        got = []
+        while not got or got[-1][0] != b"G":
+            got.append(self.frame())
+        return got
+
+    def verb(self, *words):
+        """Sends a verb, returns (status, output)."""
+        self.sock.sendall(verb(*words))
+        out = b""
+        while True:
+            kind, payload = self.frame()
+            if kind == b"s":
+                return struct.unpack("<I", payload)[0], out
+            assert kind == b"o", kind
+            out += payload
+
+
+class ClientTest(unittest.TestCase):
+    def setUp(self):
+        self.root = tempfile.mkdtemp(prefix="client-test.")
+        self.addCleanup(shutil.rmtree, self.root)
+        os.chmod(self.root, 0o755)
+        lib, bin_, ext = (os.path.join(self.root, d) for d in ("lib/archipelago", "bin", "extstorage/archipelago"))
+        for d in (lib, bin_, ext, self.root + "/run", self.root + "/tools"):
+            os.makedirs(d)
+        shutil.copy(CLIENT, lib + "/client")
+        for name in ("vlmc", "archipelago"):
+            os.symlink("../lib/archipelago/client", f"{bin_}/{name}")
+        for name in "create attach detach remove grow setinfo verify snapshot open close".split():
+            os.symlink("../../lib/archipelago/client", f"{ext}/{name}")
+        self.script(lib + "/jvm", 'echo "jvm $*"; env | grep -E "JAVA|LD_PRELOAD|CLASSPATH|^PATH=" | sort; exit 3')
+        self.script(lib + "/loop", 'echo "loop $*"; echo "loop stderr" >&2; ls /proc/self/fd | wc -l; exit 4')
+        self.script(self.root + "/tools/qemu-img", 'printf "%s\\n" "$@" > "$ARCHIPELAGO_ROOT/qemu"; echo "{}"; exit 5')
+        self.vlmc = bin_ + "/vlmc"
+        self.env = {"PATH": self.root + "/tools:" + os.environ["PATH"], "ARCHIPELAGO_ROOT": self.root}
+
+    @staticmethod
+    def script(path, body):
+        with open(path, "w") as f:
+            f.write("#!/bin/sh\n" + body + "\n")
+        os.chmod(path, 0o755)
+
+    @contextlib.contextmanager
+    def server(self, talk):
+        """Serves one connection with talk(peer) in a thread; its failure fails the test."""
+        path, failure = self.root + "/run/control.sock", []
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        listener.listen(4)
+        os.chmod(path, 0o777)
+
+        def serve():
+            try:
+                connection, _ = listener.accept()
+                with connection:
+                    talk(Peer(connection))
+            except BaseException as e:
+                failure.append(e)
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join(20)
+            listener.close()
+            os.unlink(path)
+        if failure:
+            raise failure[0]
+
+    def run_client(self, *argv, **options):
+        options.setdefault("env", self.env)
+        done = subprocess.run(argv or [self.vlmc, "list"], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, **options)
+        return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+
+    def answer(self, *frames, argv=(), **options):
+        def talk(peer):
+            self.asked = peer.request()
+            with contextlib.suppress(BrokenPipeError):
+                peer.sock.sendall(b"".join(frames))
+        with self.server(talk):
+            return self.run_client(*argv, **options)
+
+    def ask(self, *words, argv=None, **options):
+        """The client's answer to one verb: (status, output), and what it printed on stderr."""
+        got = []
+
+        def talk(peer):
+            peer.request()
+            got.append(peer.verb(*words))
+            peer.sock.sendall(exit_code(0))
+        with self.server(talk):
+            code, _, err = self.run_client(*(argv or [self.vlmc, "list"]), **options)
+        self.assertEqual(code, 0, err)
+        return got[0], err
+
+    # ---- the conversation ----
+
+    def test_request(self):
+        env = dict(self.env, VOL_NAME="v", EXTP_PROVIDER="archipelago", HOME="/x", LANG="C", LANGUAGE="de")
+        code, out, err = self.answer(frame(b"K"), frame(b"O", b"out"), frame(b"R", b"err"), exit_code(7),
+                                     argv=[self.vlmc, "create", "", "a b"], env=env, cwd="/tmp")
+        self.assertEqual((code, out, err), (7, "out", "err"))
+        kinds = [k for k, _ in self.asked]
+        self.assertEqual(kinds[0], b"P")
+        self.assertEqual([p for k, p in self.asked if k == b"P"], [b"vlmc"])
+        self.assertEqual([p for k, p in self.asked if k == b"A"], [b"create", b"", b"a b"])
+        self.assertEqual(sorted(p.split(b"=")[0] for k, p in self.asked if k == b"E"),
+                         [b"ARCHIPELAGO_ROOT", b"EXTP_PROVIDER", b"LANG", b"VOL_NAME"])
+        self.assertIn((b"W", b"/tmp"), self.asked)
+        self.assertIn((b"T", b"0 0 0 80"), self.asked)
+
+    def test_script_names(self):
+        for action in ("create", "close"):
+            self.answer(exit_code(0), argv=[f"{self.root}/extstorage/archipelago/{action}"])
+            self.assertEqual([p for k, p in self.asked if k in b"PA"], [b"ext-storage", action.encode()])
+        self.answer(exit_code(0), argv=[self.root + "/lib/archipelago/client", "archipelago", "status"])
+        self.assertEqual([p for k, p in self.asked if k in b"PA"], [b"archipelago", b"status"])
+        code, _, err = self.run_client(self.root + "/lib/archipelago/client", "rm")
+        self.assertEqual(code, 64, err)
+
+    def test_no_daemon_runs_jvm(self):
+        env = dict(self.env, JAVA_TOOL_OPTIONS="x", LD_PRELOAD="", CLASSPATH="y", _JAVA_OPTIONS="z", JDK_JAVA_OPTIONS="q")
+        code, out, _ = self.run_client(self.vlmc, "info", "a b", env=env)
+        self.assertEqual((code, out), (3, "jvm vlmc info a b\nPATH=" + env["PATH"] + "\n"))
+        code, out, _ = self.run_client(self.root + "/extstorage/archipelago/attach", env=env)
+        self.assertEqual((code, out), (3, "jvm ext-storage attach\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"))
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(self.root + "/run/control.sock")   # bound, not listening: refused
+            self.assertEqual(self.run_client()[0], 3)
+        code, out, _ = self.run_client(self.root + "/bin/archipelago", "--debug", "restart", "x")
+        self.assertEqual((code, out.splitlines()[0]), (3, "jvm archipelago --debug restart x"))
+        os.unlink(self.root + "/lib/archipelago/jvm")
+        code, _, err = self.run_client()
+        self.assertEqual(code, 69)
+        self.assertIn("incomplete", err)
+
+    def test_bounds(self):
+        for argv, env, code in (([self.vlmc] + ["x"] * 257, {}, 64), ([self.vlmc, "x" * 65537], {}, 64),
+                                ([self.vlmc] + ["x" * 65000] * 17, {}, 64),
+                                ([self.vlmc], {f"VOL_{i}": "" for i in range(257)}, 64),
+                                ([self.vlmc], {"EXTP_A": "y" * 65536}, 64)):
+            def talk(peer):
+                with self.assertRaises(EOFError):
+                    peer.request()
+            with self.server(talk):
+                got, out, err = self.run_client(*argv, env=dict(self.env, **env))
+            self.assertEqual((got, out), (code, ""), err)
+            self.assertLess(len(err), 300)
+        code, _, err = self.answer(exit_code(0), argv=[self.vlmc] + ["x" * 65000] * 15 + ["y"] * 200)
+        self.assertEqual(code, 0, err)
+
+    def test_long_root(self):
+        code, _, err = self.run_client(env=dict(self.env, ARCHIPELAGO_ROOT="/" + "x" * 120))
+        self.assertEqual(code, 64, err)
+
+    # ---- hostile and dying servers ----
+
+    def test_garbage(self):
+        for data in (b"HTTP/1.1 400 Bad Request\r\n\r\n", os.urandom(4096).replace(b"\0", b"x"), frame(b"Z"), frame(b"K", b"x"),
+                     frame(b"X", b"\1\0\0"), frame(b"X", b"\1\0\0\0\0"), exit_code(256), exit_code(0xffffffff),
+                     b"O\0\0\0" + struct.pack("<I", 65537), b"O\0\0\0\xff\xff\xff\xff" + b"x" * 70000,
+                     b"O\1\0\0" + struct.pack("<I", 1) + b"x", frame(b"s", b"\0\0\0\0"), verb("rm", "-rf"), verb("loop-attach"),
+                     verb("loop-attach", "a", "b"), verb("loop-list", ""), verb(*"abcdefgh"), frame(b"V"), verb("attach", "a"),
+                     verb("loop-attach loop-detach", "a")):
+            code, out, err = self.answer(data)
+            self.assertEqual((code, out), (70, ""), (data[:40], err))
+            self.assertLess(err.count("\n"), 2)
+
+    def test_largest_frames(self):
+        code, out, err = self.answer(frame(b"O", b"x" * 65536) * 3, frame(b"R", b"y" * 65536), frame(b"O"), exit_code(255))
+        self.assertEqual((code, len(out), len(err)), (255, 3 * 65536, 65536))
+
+    def test_dies_half_way(self):
+        for data in (b"", frame(b"O", b"half"), b"O\0\0", frame(b"O", b"12345678")[:-3]):
+            code, _, err = self.answer(data, argv=[self.vlmc, "create", "vol"])
+            self.assertEqual(code, 75)
+            self.assertIn("archipelagod went away while it worked on this (vlmc create vol); look at its log", err)
+
+    def test_early_answer(self):
+        """A server may refuse before it has read all."""
+        def talk(peer):
+            peer.sock.sendall(frame(b"R", b"too many\n") + exit_code(9))
+            peer.sock.shutdown(socket.SHUT_WR)
+            time.sleep(0.3)
+        with self.server(talk):
+            code, _, err = self.run_client(self.vlmc, *["x" * 65000] * 12)
+        self.assertEqual((code, err), (9, "too many\n"))
+
+    def test_stopped_server(self):
+        done = threading.Event()
+        with self.server(lambda peer: done.wait(15)):
+            start = time.monotonic()
+            code, _, err = self.run_client()
+            took = time.monotonic() - start
+            done.set()
+        self.assertEqual(code, 75)
+        self.assertIn("does not answer on " + self.root + "/run/control.sock for 10 s: it is stopped or overloaded", err)
+        self.assertTrue(9 < took < 12, took)
+
+    def test_slow_but_alive(self):
+        def talk(peer):
+            peer.request()
+            for _ in range(3):
+                peer.sock.sendall(frame(b"K"))
+                time.sleep(4)
+            peer.sock.sendall(exit_code(0))
+        with self.server(talk):
+            self.assertEqual(self.run_client()[0], 0)
+
+    def test_signals(self):
+        for s in (signal.SIGINT, signal.SIGTERM):
+            gone = threading.Event()
+
+            def talk(peer):
+                peer.request()
+                with self.assertRaises(EOFError):
+                    peer.frame()
+                gone.set()
+            with self.server(talk):
+                client = subprocess.Popen([self.vlmc, "list"], env=self.env, stdin=subprocess.DEVNULL)
+                time.sleep(0.3)
+                client.send_signal(s)
+                self.assertEqual(client.wait(5), -s)
+            self.assertTrue(gone.is_set())
+
+    def test_reader_gone(self):
+        def talk(peer):
+            peer.request()
+            for _ in range(50):
+                peer.sock.sendall(frame(b"O", b"x" * 65536))
+            peer.sock.sendall(exit_code(0))
+        with self.server(talk):
+            done = subprocess.run(f"{{ {self.vlmc} list; echo $? >&2; }} | head -c 1 >/dev/null", shell=True, env=self.env,
+                                  stderr=subprocess.PIPE, timeout=20)
+        self.assertEqual(done.stderr, b"0\n")
+
+    def test_full_disk(self):
+        def talk(peer):
+            peer.request()
+            peer.sock.sendall(frame(b"O", b"x") * 3 + exit_code(0))
+        with self.server(talk), open("/dev/full", "w") as full:
+            done = subprocess.run([self.vlmc, "list"], env=self.env, stdout=full, stderr=subprocess.PIPE)
+        self.assertEqual(done.returncode, 74)
+        self.assertEqual(done.stderr.count(b"No space left"), 1)
+
+    # ---- verbs ----
+
+    def test_loop(self):
+        for action in ("attach", "detach", "resize"):
+            got, err = self.ask("loop-" + action, "a.b_c+d:e@f-9")
+            self.assertEqual(got, (4, f"loop {action} a.b_c+d:e@f-9\n4\n".encode()))   # 0 1 2 and ls's own
+            self.assertEqual(err, "loop stderr\n")
+        self.assertEqual(self.ask("loop-list")[0], (4, b"loop list\n4\n"))
+        self.assertEqual(self.ask("loop-attach", "x" * 80)[0][0], 4)
+
+    def test_hostile_names(self):
+        for name in ("../x", "a;b", "", "x" * 81, ".", "-a", "a b", "a/b", "a\nb", "$(x)", b"\xff", "ä", "x" * 60000):
+            for words in (("loop-attach", name), ("loop-detach", name), ("loop-resize", name), ("convert-in", "raw", "f", name),
+                          ("convert-out", "raw", name, "f")):
+                got, err = self.ask(*words, argv=[self.vlmc, "import", "f"])
+                self.assertEqual(got, (78, b""), words)
+                self.assertLess(len(err), 400)
+        self.assertFalse(os.path.exists(self.root + "/qemu"))
+
+    def test_not_root(self):
+        nobody = pwd.getpwnam("nobody").pw_uid
+        for words in (("loop-attach", "a"), ("loop-list",)):
+            got, err = self.ask(*words, user=nobody)
+            self.assertEqual(got, (77, b""))
+            self.assertIn("needs root", err)
+
+    def test_convert(self):
+        def said():
+            with open(self.root + "/qemu") as f:
+                return f.read().split("\n")[:-1]
+        nbd = f"nbd:unix:{self.root}/run/nbd/vol.sock"
+        got, _ = self.ask("convert-in", "qcow2", "im:age", "vol", argv=[self.vlmc, "import", "im:age"])
+        self.assertEqual(got, (5, b""))
+        self.assertEqual(said(), ["convert", "-m", "8", "-n", "-W", "-f", "qcow2", "-O", "raw", "./im:age", nbd])
+        got, _ = self.ask("convert-out", "vmdk", "vol", "/tmp/x y", argv=[self.vlmc, "export", "/tmp/x y"])
+        self.assertEqual(said(), ["convert", "-m", "8", "-f", "raw", "-O", "vmdk", nbd, "/tmp/x y"])
+        got, _ = self.ask("inspect", "-x", argv=[self.vlmc, "import", "-x"])
+        self.assertEqual((got, said()), ((5, b"{}\n"), ["info", "--output=json", "./-x"]))
+
+    def test_foreign_files(self):
+        os.unlink(self.root + "/tools/qemu-img")
+        for file in ("/etc/shadow", "f ", "F", "", "./f", "f\n"):
+            for words in (("inspect", file), ("convert-in", "raw", file, "v"), ("convert-out", "raw", "v", file)):
+                got, err = self.ask(*words, argv=[self.vlmc, "import", "f"])
+                self.assertEqual(got, (78, b""), words)
+                self.assertIn("refused", err)
+        for form in ("", "raw qcow2", "luks", "raw,file.locking=off"):
+            self.assertEqual(self.ask("convert-in", form, "f", "v", argv=[self.vlmc, "import", "f"])[0][0], 78)
+
+    def test_no_qemu(self):
+        got, err = self.ask("inspect", "f", argv=[self.vlmc, "import", "f"], env=dict(self.env, PATH="/nowhere"))
+        self.assertEqual(got, (127, b""))
+        self.assertIn("apt install qemu-utils", err)
+
+    def test_long_output(self):
+        self.script(self.root + "/lib/archipelago/loop", "head -c 65536 /dev/zero")
+        self.assertEqual(self.ask("loop-list")[0], (0, bytes(65536)))
+        self.script(self.root + "/lib/archipelago/loop", "exec head -c 65537 /dev/zero")
+        self.assertEqual(self.ask("loop-list")[0], (79, b""))
+        self.script(self.root + "/lib/archipelago/loop", "kill -9 $$")
+        self.assertEqual(self.ask("loop-list")[0], (137, b""))
+
+    def test_converter_ends_with_us(self):
+        self.script(self.root + "/tools/qemu-img", 'echo $$ > "$ARCHIPELAGO_ROOT/pid"; exec sleep 50')
+
+        def talk(peer):
+            peer.request()
+            peer.sock.sendall(verb("convert-in", "raw", "f", "v"))
+            with self.assertRaises((EOFError, ConnectionResetError)):
+                peer.frame()
+        with self.server(talk):
+            client = subprocess.Popen([self.vlmc, "import", "f"], env=self.env, stdin=subprocess.DEVNULL)
+            time.sleep(0.5)
+            client.terminate()
+            self.assertEqual(client.wait(5), -signal.SIGTERM)
+        with open(self.root + "/pid") as f:
+            proc = "/proc/" + f.read().strip()
+        for _ in range(50):
+            if not os.path.exists(proc):
+                return
+            time.sleep(0.1)
+        self.fail("the converter still runs")
+
+    def test_ignored_sigchld(self):
+        got, _ = self.ask("loop-list", preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+        self.assertEqual(got[0], 4)
+
+    def test_speed(self):
+        def talk(peer):
+            peer.request()
+            peer.sock.sendall(exit_code(0))
+        times = []
+        for _ in range(40):
+            with self.server(talk):
+                start = time.perf_counter()
+                pid = os.posix_spawn(self.vlmc, ["vlmc", "list"], self.env)
+                os.waitpid(pid, 0)
+                times.append(time.perf_counter() - start)
+        times.sort()
+        print(f"start to exit, this fake server included: median {times[20] * 1000:.2f} ms, best {times[0] * 1000:.2f} ms", file=sys.stderr)
+        self.assertLess(times[0], 0.01)
+
+
+if __name__ == "__main__":
+    CLIENT = sys.argv.pop(1)
+    unittest.main(verbosity=2)

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Verbs: the few things that need the caller's rights. A daemon, whoever took it over, gets nothing else run: the verbs
+ * are fixed, a volume's name is checked here, and a file must be one that the user wrote on the command line.
+ *
+ *   loop-attach NAME  loop-detach NAME  loop-resize NAME  loop-list    LIB/loop (root only)
+ *   convert-in FORMAT FILE NAME  convert-out FORMAT NAME FILE          qemu-img convert, to or from the volume's NBD socket
+ *   inspect FILE                                                       qemu-img info, as JSON
+ *
+ * The status is the program's; 77 it needs root, 78 an argument was refused, 79 it printed more than one frame holds,
+ * 126 it could not be started, 127 it is not there.
+ */
+#define _GNU_SOURCE
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "client.h"
+
+enum { NAME_BYTES = 80, VERB_WORDS = 4 };
+
+static bool good_name(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n >= 1 && n <= NAME_BYTES && name[0] != '.' && name[0] != '-' &&
+	       strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._+:@-") == n;
+}
+
+/* "./x" keeps qemu from taking a name with a colon for a protocol, or one with a dash for an option */
+static const char *own_file(const char *file, char *buffer, size_t size)
+{
+	for (int i = 0; i < nargs; i++) {
+		if (!*file || strcmp(file, args[i]))
+			continue;
+		return snprintf(buffer, size, "%s%s", *file == '/' ? "" : "./", file) < (int)size ? buffer : NULL;
+	}
+	return NULL;
+}
+
+__attribute__((noreturn)) static void child(const char *const *argv, int out, pid_t parent)
+{
+	sigset_t none;
+	int null = open("/dev/null", O_RDWR);
+
+	for (int s = 1; s < NSIG; s++)
+		signal(s, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	/* qemu-img ends with us; the loop command is short and leaves no half work behind if it is let finish */
+	if (argv[0][0] != '/' && (prctl(PR_SET_PDEATHSIG, SIGTERM) || getppid() != parent))
+		_exit(E_AWAY);
+	if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || close_range(3, ~0U, 0)) {
+		refuse(0, "cannot set up the descriptors of %s: %s", argv[0], strerror(errno));
+		_exit(126);
+	}
+	execvp(argv[0], (char *const *)argv);
+	if (errno == ENOENT && argv[0][0] != '/')
+		refuse(0, "%s is not installed: apt install qemu-utils", argv[0]);
+	else
+		refuse(0, "cannot run %s: %s", argv[0], strerror(errno));
+	_exit(errno == ENOENT ? 127 : 126);
+}
+
+/* Runs it; sends its output to the server if that is wanted (else it goes to stderr). Returns its exit status. */
+static int run_child(const char *const *argv, bool capture)
+{
+	static uint8_t text[PAYLOAD + 1];
+	size_t length = 0;
+	pid_t pid, parent = getpid();
+	int ends[2] = { -1, -1 }, status;
+	ssize_t n = 1;
+
+	if (capture && pipe2(ends, O_CLOEXEC))
+		return refuse(126, "cannot make a pipe: %s", strerror(errno));
+	pid = fork();
+	if (!pid)
+		child(argv, capture ? ends[1] : 2, parent);
+	close(ends[1]);
+	while (pid > 0 && capture && length < sizeof(text) && n) {
+		n = read(ends[0], text + length, sizeof(text) - length);
+		if (n < 0 && errno != EINTR)
+			break;
+		length += n > 0 ? n : 0;
+	}
+	close(ends[0]);
+	if (pid < 0)
+		return refuse(126, "cannot start %s: %s", argv[0], strerror(errno));
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (length > PAYLOAD)
+		return refuse(E_LONG, "%s printed more than %d bytes", argv[0], PAYLOAD);
+	if (length)
+		send_frame('o', text, length);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static int verb_loop(const char *action, const char *name)
+{
+	char path[PATH_MAX + 8];
+
+	if (name && !good_name(name))
+		return refuse(E_ARGUMENT, "archipelagod asks to %s a device for \"%.100s\", which is no volume's name: refused", action, name);
+	if (geteuid())
+		return refuse(E_ROOT, "cannot %s a loop device: this needs root; run the command as root, or use the volume's "
+			      "NBD socket, which needs no rights", action);
+	snprintf(path, sizeof(path), "%s/loop", lib);
+	return run_child((const char *[]){ path, action, name, NULL }, true);
+}
+
+static int verb_inspect(const char *given)
+{
+	char file[PATH_MAX];
+
+	if (!own_file(given, file, sizeof(file)))
+		return refuse(E_ARGUMENT, "archipelagod asks for the file \"%.200s\", which is not on the command line: refused", given);
+	return run_child((const char *[]){ "qemu-img", "info", "--output=json", file, NULL }, true);
+}
+
+static int verb_convert(bool in, const char *format, const char *given, const char *name)
+{
+	char file[PATH_MAX], volume[PATH_MAX + 128];
+	const char *argv[16] = { "qemu-img", "convert", "-m", "8" };
+	int n = 4;
+
+	if (!one_of(format, "raw qcow2 vmdk vdi vhdx vpc"))
+		return refuse(E_ARGUMENT, "the image format \"%.40s\" is not known; raw, qcow2, vmdk, vdi, vhdx and vpc are", format);
+	if (!good_name(name))
+		return refuse(E_ARGUMENT, "archipelagod asks to convert \"%.100s\", which is no volume's name: refused", name);
+	if (!own_file(given, file, sizeof(file)))
+		return refuse(E_ARGUMENT, "archipelagod asks for the file \"%.200s\", which is not on the command line: refused", given);
+	snprintf(volume, sizeof(volume), "nbd:unix:%s/nbd/%s.sock", run, name);
+	if (isatty(2))
+		argv[n++] = "-p";
+	if (in) {
+		argv[n++] = "-n";
+		argv[n++] = "-W";
+	}
+	argv[n++] = "-f";
+	argv[n++] = in ? format : "raw";
+	argv[n++] = "-O";
+	argv[n++] = in ? "raw" : format;
+	argv[n++] = in ? file : volume;
+	argv[n++] = in ? volume : file;
+	return run_child(argv, false);
+}
+
+static int run_verb(const char *verb, const char *const *w, int n)
+{
+	if (!strcmp(verb, "loop-list") && n == 0)
+		return verb_loop("list", NULL);
+	if (one_of(verb, "loop-attach loop-detach loop-resize") && n == 1)
+		return verb_loop(verb + strlen("loop-"), w[0]);
+	if (!strcmp(verb, "inspect") && n == 1)
+		return verb_inspect(w[0]);
+	if (!strcmp(verb, "convert-in") && n == 3)
+		return verb_convert(true, w[0], w[1], w[2]);
+	if (!strcmp(verb, "convert-out") && n == 3)
+		return verb_convert(false, w[0], w[2], w[1]);
+	fail(E_PROTOCOL, "archipelagod asks for \"%.40s\" with %d arguments, which this client does not know: they are of different "
+	     "versions; restart archipelagod", verb, n);
+}
+
+void answer_verb(const uint8_t *payload, size_t length)
+{
+	static char text[PAYLOAD + 1];
+	const char *words[VERB_WORDS] = { text };
+	uint32_t status;
+	int n = 1;
+
+	memcpy(text, payload, length);
+	text[length] = 0;
+	for (size_t i = 0; i < length; i++) {
+		if (text[i])
+			continue;
+		if (n == VERB_WORDS)
+			fail(E_PROTOCOL, "archipelagod asks for \"%.40s\" with more than %d arguments: they are of different "
+			     "versions; restart archipelagod", text, VERB_WORDS - 1);
+		words[n++] = text + i + 1;
+	}
+	status = htole32(run_verb(words[0], words + 1, n - 1));
+	send_frame('s', &status, sizeof(status));
+}
+

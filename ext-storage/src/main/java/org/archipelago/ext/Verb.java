@@ -1,0 +1,45 @@
+package org.archipelago.ext;
+
+import java.util.List;
+
+/** The few things that run on the caller's side, with its rights: what they are, and how they end. */
+public final class Verb {
+    /** The caller is not root. */
+    public static final int NEEDS_ROOT = 77;
+    /** An argument is not one that the caller gave. */
+    public static final int REFUSED = 78;
+    /** The program could not be started, or is not installed. */
+    public static final int NOT_STARTED = 126;
+    public static final int NOT_INSTALLED = 127;
+
+    private Verb() {}
+
+    /** Prints the loop device that shows the volume's NBD socket; makes it if there is none. */
+    public static List<String> loopAttach(String volume) {
+        return List.of("loop-attach", volume);
+    }
+
+    public static List<String> loopDetach(String volume) {
+        return List.of("loop-detach", volume);
+    }
+
+    /** Lets the device have the volume's new size. */
+    public static List<String> loopResize(String volume) {
+        return List.of("loop-resize", volume);
+    }
+
+    /** Prints {@code qemu-img info} of a file as JSON. */
+    public static List<String> inspect(String file) {
+        return List.of("inspect", file);
+    }
+
+    /** Copies an image into a volume's NBD socket. */
+    public static List<String> convertIn(String format, String file, String volume) {
+        return List.of("convert-in", format, file, volume);
+    }
+
+    /** Copies a volume's NBD socket into an image. */
+    public static List<String> convertOut(String format, String volume, String file) {
+        return List.of("convert-out", format, volume, file);
+    }
+}

@@ -1,0 +1,237 @@
+package org.archipelago.ext.control;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.System.Logger.Level;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.SelectionKey;
+import java.nio.channels.Selector;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.archipelago.ext.Console;
+import org.archipelago.ext.ExitCode;
+
+/**
+ * Serves the control socket: one thread reads from all clients, a bounded pool runs their commands.
+ * What comes from a client is hostile until checked, and everything that a client can take up is bounded.
+ */
+public final class ControlServer implements AutoCloseable {
+    /** Runs a command to its end. */
+    @FunctionalInterface
+    public interface Handler {
+        ExitCode handle(Invocation invocation, Console console);
+    }
+
+    /** Longest path of a Unix socket, bytes. */
+    public static final int PATH_MAX = 107;
+
+    private static final System.Logger LOG = System.getLogger(ControlServer.class.getName());
+    private static final int COMMANDS = 16;
+    private static final int WAITING = 64;
+    private static final int CONNECTIONS = 256;
+    private static final int BACKLOG = 128;
+    private static final int REQUEST_BYTES = 8 << 20;
+    private static final long REQUEST_NANOS = TimeUnit.SECONDS.toNanos(10);
+    private static final long KEEP_ALIVE_NANOS = TimeUnit.SECONDS.toNanos(4);
+    private static final long TICK_MILLIS = 1000;
+    private static final long CLOSE_MILLIS = 10_000;
+
+    private final Path path;
+    private final Handler handler;
+    private final ServerSocketChannel listener;
+    private final Selector selector;
+    private final ThreadPoolExecutor commands;
+    private final List<Connection> connections = new ArrayList<>();
+    private final ByteBuffer buffer = ByteBuffer.allocateDirect(64 << 10);
+    private final Thread thread = new Thread(this::run, "control");
+    private volatile boolean closing;
+
+    /** Listens; a socket that lies there is taken to be a left-over. Clients are served after {@link #start}. */
+    public ControlServer(Path path, Handler handler) throws IOException {
+        if (path.toString().getBytes(java.nio.charset.StandardCharsets.UTF_8).length > PATH_MAX) {
+            throw new IOException(path + ": the path of a socket has at most " + PATH_MAX + " bytes: choose a shorter folder");
+        }
+        this.path = path;
+        this.handler = handler;
+        AtomicInteger number = new AtomicInteger();
+        this.commands = new ThreadPoolExecutor(COMMANDS, COMMANDS, 60, TimeUnit.SECONDS, new LinkedBlockingQueue<>(WAITING),
+            task -> new Thread(task, "command-" + number.incrementAndGet()));
+        commands.allowCoreThreadTimeOut(true);
+        this.selector = Selector.open();
+        Files.deleteIfExists(path);
+        this.listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+        listener.bind(UnixDomainSocketAddress.of(path), BACKLOG);
+        Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rw-rw----"));
+        listener.configureBlocking(false);
+        listener.register(selector, SelectionKey.OP_ACCEPT);
+    }
+
+    public void start() {
+        thread.start();
+    }
+
+    private void run() {
+        long lastTick = System.nanoTime();
+        while (!closing || !connections.isEmpty()) {
+            try {
+                selector.select(this::ready, TICK_MILLIS);
+                connections.removeIf(this::closeIfOver);
+                long now = System.nanoTime();
+                if (now - lastTick >= TimeUnit.MILLISECONDS.toNanos(TICK_MILLIS)) {
+                    lastTick = now;
+                    tick(now);
+                }
+            } catch (IOException | RuntimeException e) {
+                LOG.log(Level.ERROR, "a defect in the control socket's server: it goes on", e);
+            }
+        }
+    }
+
+    private boolean closeIfOver(Connection connection) {
+        boolean over = connection.over();
+        if (over) {
+            connection.close();
+        }
+        return over;
+    }
+
+    private void tick(long now) {
+        for (Connection connection : connections) {
+            if (!connection.started() && now - connection.opened() > REQUEST_NANOS) {
+                refuse(connection, ExitCode.TIMED_OUT, "no request came within " + TimeUnit.NANOSECONDS.toSeconds(REQUEST_NANOS) + " s");
+            } else {
+                connection.keepAlive(now, KEEP_ALIVE_NANOS);
+            }
+        }
+    }
+
+    private void ready(SelectionKey key) {
+        if (key.isValid() && key.isAcceptable()) {
+            accept();
+        }
+        if (key.attachment() instanceof Connection connection) {
+            serve(connection, key);
+        }
+    }
+
+    private void accept() {
+        try {
+            SocketChannel channel = listener.accept();
+            if (channel == null) {
+                return;
+            }
+            channel.configureBlocking(false);
+            SelectionKey key = channel.register(selector, SelectionKey.OP_READ);
+            Connection connection = new Connection(channel, key);
+            key.attach(connection);
+            connections.add(connection);
+            if (connections.size() > CONNECTIONS) {
+                refuse(connection, ExitCode.TRY_AGAIN, "archipelagod has " + CONNECTIONS + " clients, which is the most; repeat the command");
+            }
+        } catch (IOException e) {
+            LOG.log(Level.WARNING, "a client could not be accepted: {0}", e.getMessage());
+            pause();
+        }
+    }
+
+    /** Out of descriptors, most likely: do not spin. */
+    private static void pause() {
+        try {
+            Thread.sleep(20);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void serve(Connection connection, SelectionKey key) {
+        try {
+            if (key.isValid() && key.isWritable() && !connection.flush()) {
+                connection.close();
+                return;
+            }
+            if (key.isValid() && key.isReadable()) {
+                Connection.Arrival arrival = connection.read(buffer);
+                if (arrival instanceof Connection.Arrival.Gone) {
+                    connection.close();
+                } else if (arrival instanceof Connection.Arrival.Go go) {
+                    dispatch(connection, go.invocation());
+                } else if (connections.stream().mapToInt(Connection::requestBytes).sum() > REQUEST_BYTES) {
+                    refuse(connection, ExitCode.TRY_AGAIN, "too many requests at once; repeat the command");
+                }
+            }
+        } catch (ProtocolException e) {
+            LOG.log(Level.INFO, "a client was refused: {0}", e.getMessage());
+            refuse(connection, ExitCode.USAGE, e.getMessage());
+        } catch (IOException e) {
+            connection.close();
+        }
+    }
+
+    private void dispatch(Connection connection, Invocation invocation) {
+        if (closing) {
+            refuse(connection, ExitCode.TRY_AGAIN, "archipelagod is stopping");
+            return;
+        }
+        try {
+            commands.execute(() -> handle(connection, invocation));
+        } catch (RejectedExecutionException e) {
+            refuse(connection, ExitCode.TRY_AGAIN, "archipelagod is busy: " + COMMANDS + " commands run and " + WAITING
+                + " wait, which is the most; repeat the command");
+        }
+    }
+
+    private void handle(Connection connection, Invocation invocation) {
+        ExitCode code = ExitCode.FAILED;
+        try {
+            if (!connection.gone()) {
+                code = handler.handle(invocation, new ClientConsole(connection, invocation));
+            }
+        } finally {
+            connection.finish(exit(code));
+        }
+    }
+
+    private void refuse(Connection connection, ExitCode code, String why) {
+        connection.send(FrameDescriptor.frame(FrameDescriptor.ERR, "archipelagod: " + why + "\n"));
+        connection.finish(exit(code));
+    }
+
+    private static ByteBuffer exit(ExitCode code) {
+        byte[] number = FrameDescriptor.number(code.number());
+        return FrameDescriptor.frame(FrameDescriptor.EXIT, number, 0, number.length);
+    }
+
+    /** Takes no more clients, lets the commands at hand end, within a bound, and removes the socket. */
+    @Override
+    public void close() {
+        closing = true;
+        try {
+            listener.close();
+            Files.deleteIfExists(path);
+            commands.shutdown();
+            if (!commands.awaitTermination(CLOSE_MILLIS, TimeUnit.MILLISECONDS)) {
+                LOG.log(Level.WARNING, "{0} commands were still at work and are cut off", commands.getActiveCount());
+                commands.shutdownNow();
+            }
+            selector.wakeup();
+            thread.join(TICK_MILLIS);
+            selector.close();
+        } catch (IOException e) {
+            throw new UncheckedIOException(path + ": " + e.getMessage(), e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

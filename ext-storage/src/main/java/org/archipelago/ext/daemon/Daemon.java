@@ -1,0 +1,208 @@
+package org.archipelago.ext.daemon;
+
+import java.io.IOException;
+import java.lang.System.Logger.Level;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import org.archipelago.config.Configuration;
+import org.archipelago.config.ConfigurationException;
+import org.archipelago.config.Locations;
+import org.archipelago.config.Role;
+import org.archipelago.ext.Console;
+import org.archipelago.ext.ExitCode;
+import org.archipelago.ext.Failure;
+import org.archipelago.ext.Programs;
+import org.archipelago.ext.control.ControlServer;
+import org.archipelago.ext.control.Invocation;
+import org.archipelago.ext.daemon.ProcessState.Phase;
+import org.archipelago.ext.node.Backing;
+import org.archipelago.ext.node.DaemonControl;
+import org.archipelago.ext.node.Mapping;
+import org.archipelago.ext.node.Node;
+import org.archipelago.ext.node.NodeStatus;
+import org.archipelago.xseg.Segment;
+import org.archipelago.xseg.SegmentException;
+
+/**
+ * archipelagod: the identity, the segment, the peers, what was mapped, the control socket; in this
+ * order, and ended in the opposite one.
+ */
+public final class Daemon implements Backing, DaemonControl, AutoCloseable {
+    private static final System.Logger LOG = System.getLogger(Daemon.class.getName());
+    private static final long IDENTITY_MILLIS = 15_000;
+
+    private final Locations locations;
+    private final Configuration configuration;
+    private final Identity identity;
+    private final String segmentName;
+    private final Segment segment;
+    private final RunningNode node;
+    private final ControlServer control;
+    private final NodeInspector inspector;
+    private final CountDownLatch stopAsked = new CountDownLatch(1);
+    private volatile boolean quiet;
+    private boolean closed;
+
+    /** Starts everything; throws Failure, with nothing left behind, where that cannot be. */
+    public Daemon(Locations locations) {
+        this.locations = locations;
+        this.configuration = read(locations);
+        write(Phase.STARTING, "");
+        try (Unwinding undo = new Unwinding()) {
+            this.identity = undo.add(Identity.acquire(locations.data(), IDENTITY_MILLIS, () -> holder(locations)));
+            this.segmentName = segmentName(configuration, identity.shortId());
+            SegmentPlan plan = SegmentPlan.of(configuration);
+            destroySegment();
+            Segment.create(segmentName, plan.parameters());
+            undo.add(this::destroySegment);
+            this.segment = undo.add(Segment.join(segmentName));
+            List<Role> here = configuration.roles().stream().filter(r -> r.process().isEmpty()).toList();
+            PeerProcess peers = undo.add(new PeerProcess(ProcessState.MAIN, configuration, segment, plan.reactors(), identity.node()));
+            this.node = new RunningNode(locations, configuration, identity, peers, here);
+            undo.add(node.exports());
+            node.restore();
+            this.control = new ControlServer(locations.controlSocket(), this::handle);
+            undo.dismiss();
+        } catch (Failure e) {
+            throw failed(e);
+        } catch (SegmentException e) {
+            throw failed(new Failure(ExitCode.ofErrno(e.errno()), e.getMessage(), e));
+        } catch (IOException e) {
+            throw failed(new Failure(ExitCode.FAILED, "cannot listen on " + locations.controlSocket() + ": " + e.getMessage(), e));
+        }
+        this.inspector = new NodeInspector(locations, configuration);
+        control.start();
+        write(Phase.RUNNING, "");
+        LOG.log(Level.INFO, "archipelagod runs: identity {0}, segment {1}, {2} reactors", identity.id(), segmentName,
+            node.peers().host().reactors().length);
+    }
+
+    static Configuration read(Locations locations) {
+        try {
+            return Configuration.read(locations);
+        } catch (ConfigurationException e) {
+            throw new Failure(ExitCode.CONFIGURATION, e.getMessage(), e);
+        }
+    }
+
+    static String segmentName(Configuration configuration, String shortIdentity) {
+        return configuration.segment().name() + "-" + shortIdentity;
+    }
+
+    private static String holder(Locations locations) {
+        Optional<ProcessState> state = ProcessState.read(locations.run(), ProcessState.MAIN).filter(s -> s.process().alive());
+        return state.map(s -> "archipelagod, process " + s.process().pid()).orElse("another process (a vlmc command that works without "
+            + "archipelagod, or a second archipelagod with the same data folder)");
+    }
+
+    private Failure failed(Failure e) {
+        LOG.log(Level.ERROR, "archipelagod does not start: {0}", e.getMessage());
+        write(Phase.FAILED, e.getMessage());
+        return e;
+    }
+
+    private void write(Phase phase, String why) {
+        Map<String, String> roles = new LinkedHashMap<>();
+        configuration.roles().stream().filter(r -> r.process().isEmpty()).forEach(r -> roles.put(r.name(), ""));
+        ProcessState.now(phase, why, roles).write(locations.run(), ProcessState.MAIN);
+    }
+
+    /** The former daemon's, or our own. */
+    private void destroySegment() {
+        try {
+            Segment.destroy(segmentName);
+        } catch (SegmentException e) {
+            LOG.log(Level.DEBUG, "no segment {0} to remove: {1}", segmentName, e.getMessage());
+        }
+    }
+
+    private ExitCode handle(Invocation invocation, Console console) {
+        if (quiet) {
+            console.errLine("archipelagod is stopping: repeat the command when it runs again");
+            return ExitCode.TRY_AGAIN;
+        }
+        return Programs.find(invocation.program())
+            .map(program -> program.run(invocation.arguments(), console, this))
+            .orElseGet(() -> {
+                console.errLine("archipelagod: there is no program '" + invocation.program() + "'");
+                return ExitCode.USAGE;
+            });
+    }
+
+    /** Waits until somebody wants the daemon to end. */
+    public void await() throws InterruptedException {
+        stopAsked.await();
+    }
+
+    // --- for commands
+
+    @Override
+    public Locations locations() {
+        return locations;
+    }
+
+    @Override
+    public Node node(Locations wanted) {
+        if (!wanted.configuration().equals(locations.configuration())) {
+            throw Failure.usage("archipelagod runs with " + locations.configuration() + ", not with " + wanted.configuration()
+                + ": leave -c out, or stop it first");
+        }
+        return node;
+    }
+
+    @Override
+    public Optional<DaemonControl> daemon() {
+        return Optional.of(this);
+    }
+
+    @Override
+    public NodeStatus status() {
+        return inspector.running(node, segment, segmentName, identity.id());
+    }
+
+    @Override
+    public void stop(boolean force) {
+        List<Mapping> mapped = node.mapped().all();
+        if (!mapped.isEmpty() && !force) {
+            throw new Failure(ExitCode.BUSY, "volumes are mapped on this host: " + names(mapped) + ": unmap them first (vlmc unmap), or "
+                + "stop with --force: then what uses them waits until the next start");
+        }
+        quiesce();
+        stopAsked.countDown();
+    }
+
+    private static String names(List<Mapping> mapped) {
+        int most = 10;
+        String names = String.join(", ", mapped.stream().limit(most).map(m -> m.volume() + " (" + m.place() + ")").toList());
+        return names + (mapped.size() > most ? " and " + (mapped.size() - most) + " more" : "");
+    }
+
+    private synchronized void quiesce() {
+        if (!quiet) {
+            quiet = true;
+            LOG.log(Level.INFO, "archipelagod stops: {0} volumes are mapped", node.mapped().all().size());
+            node.quiesce();
+        }
+    }
+
+    /** Stops all: no more I/O, what is in flight ends, what was written is durable, then the rest. */
+    @Override
+    public synchronized void close() {
+        if (closed) {
+            return;
+        }
+        closed = true;
+        quiesce();
+        control.close();
+        node.close();
+        segment.close();
+        destroySegment();
+        write(Phase.STOPPED, "");
+        LOG.log(Level.INFO, "archipelagod has stopped");
+        identity.close();
+        stopAsked.countDown();
+    }
+}

@@ -1,0 +1,33 @@
+package org.archipelago.ext.ganeti;
+
+import java.util.List;
+import java.util.Map;
+import org.archipelago.ext.ExitCode;
+import org.archipelago.ext.command.Command;
+import org.archipelago.ext.command.CommandSpec;
+import org.archipelago.ext.command.CommandSpec.Needs;
+import org.archipelago.ext.command.Session;
+import org.archipelago.ext.node.Volumes;
+
+/** The script create. */
+final class Create implements Command {
+    static final CommandSpec SPEC = CommandSpec.of("create", Needs.DAEMON, "Makes the volume VOL_NAME of VOL_SIZE MiB", Create::new)
+        .group(ExtStorage.MAKING)
+        .details("Blank, or, with EXTP_ORIGIN, from that snapshot. A volume of that name must not exist. Wholly or not at all.");
+
+    @Override
+    public ExitCode run(Session session, List<String> operands) {
+        Orders orders = new Orders(session);
+        String name = orders.newVolume();
+        long size = orders.size("VOL_SIZE");
+        Parameters parameters = Parameters.of(session.console().environment());
+        Map<String, String> notes = orders.notes();
+        notes.values().removeIf(String::isEmpty);
+        Volumes volumes = session.node().volumes();
+        volumes.create(name, size, parameters.origin(), notes);
+        if (session.console().gone()) {
+            volumes.remove(name); // nobody would ever know of it
+        }
+        return ExitCode.OK;
+    }
+}

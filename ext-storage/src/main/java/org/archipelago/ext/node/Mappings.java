@@ -1,0 +1,173 @@
+package org.archipelago.ext.node;
+
+import java.nio.file.Path;
+import java.util.Optional;
+import org.archipelago.config.EndpointSettings;
+import org.archipelago.config.EndpointSettings.Device;
+import org.archipelago.config.Locations;
+import org.archipelago.ext.Console;
+import org.archipelago.ext.ExitCode;
+import org.archipelago.ext.Failure;
+import org.archipelago.ext.node.Mapping.Kind;
+import org.archipelago.ext.node.Mapping.State;
+
+/**
+ * Maps volumes on this host and unmaps them. Each step is recorded before it is done, so that a caller
+ * that dies half way leaves something that the next call for the volume, map or unmap, brings to an
+ * end. Mapping takes no lease: the first write does.
+ */
+public final class Mappings {
+    private final Locations locations;
+    private final EndpointSettings settings;
+    private final Volumes volumes;
+    private final Exports exports;
+    private final MappingStore store;
+    private final VolumeLocks locks;
+    private final Uri uri;
+    private final LoopDevice loop;
+
+    public Mappings(Locations locations, EndpointSettings settings, Volumes volumes, Exports exports, MappingStore store,
+            VolumeLocks locks) {
+        this.locations = locations;
+        this.settings = settings;
+        this.volumes = volumes;
+        this.exports = exports;
+        this.store = store;
+        this.locks = locks;
+        this.uri = new Uri(settings.nbdReconnectSeconds());
+        this.loop = new LoopDevice(locations.run());
+    }
+
+    /** The text that a KVM opens a mapped volume by. */
+    public String uri(Mapping mapping) {
+        return uri.of(Path.of(mapping.socket()));
+    }
+
+    /** Maps a volume, or finds it mapped. */
+    public Mapping map(String volume, Console console) {
+        return locks.with(volume, console, () -> {
+            Optional<Mapping> known = store.get(volume);
+            if (known.isPresent() && known.get().state() == State.ATTACHED && intact(known.get())) {
+                return known.get();
+            }
+            Mapping mapping = known.map(m -> m.withState(State.ATTACHING)).orElseGet(() -> begin(volume));
+            store.put(mapping);
+            return finish(mapping, known.isEmpty(), console);
+        });
+    }
+
+    private boolean intact(Mapping mapping) {
+        return exports.isServed(mapping.volume())
+            && (mapping.kind() == Kind.NONE ? !wantsDevice(mapping) : loop.shows(mapping.volume(), mapping.device(), mapping.sequence()));
+    }
+
+    /** It has none because the caller that mapped it was not root: one who is gets it now. */
+    private boolean wantsDevice(Mapping mapping) {
+        return settings.device() != Device.NONE && mapping.device().isEmpty();
+    }
+
+    private Mapping begin(String volume) {
+        volumes.info(volume);
+        Path socket = locations.nbdSocket(volume);
+        return new Mapping(volume, store.freeId(), State.ATTACHING, Kind.NONE, "", 0, socket.toString(),
+            System.currentTimeMillis() / 1000);
+    }
+
+    private Mapping finish(Mapping begun, boolean fresh, Console console) {
+        boolean done = false;
+        try {
+            if (!exports.isServed(begun.volume())) {
+                exports.hold(begun.volume());
+            }
+            uri.link(Path.of(begun.socket()));
+            Mapping mapping = withDevice(begun, console).withState(State.ATTACHED);
+            store.put(mapping);
+            done = true;
+            return mapping;
+        } finally {
+            if (!done && fresh && !console.gone()) {
+                undo(begun, console);
+            }
+        }
+    }
+
+    private Mapping withDevice(Mapping mapping, Console console) {
+        if (settings.device() == Device.NONE) {
+            return mapping;
+        }
+        if (settings.device() == Device.XSEGBD || settings.device() == Device.NBD) {
+            throw new Failure(ExitCode.CONFIGURATION, "ENDPOINT = '" + Mapping.word(settings.device())
+                + "' is not part of this version: set it to 'auto', 'loop' or 'none'");
+        }
+        Mapping looped = mapping.withDevice(Kind.LOOP, "", 0);
+        store.put(looped);
+        try {
+            String device = loop.attach(mapping.volume(), console);
+            return looped.withDevice(Kind.LOOP, device, loop.sequence(device));
+        } catch (LoopDevice.NeedsRoot e) {
+            store.put(mapping);
+            if (settings.device() == Device.LOOP) {
+                throw new Failure(ExitCode.FAILED, "volume " + mapping.volume() + " gets no device: making one needs root", e);
+            }
+            return mapping;
+        }
+    }
+
+    /** What a failed call began goes away again; what cannot stays recorded for the next call. */
+    private void undo(Mapping mapping, Console console) {
+        try {
+            take(store.get(mapping.volume()).orElse(mapping), console);
+        } catch (Failure e) {
+            console.errLine("volume " + mapping.volume() + " stays half mapped: " + e.getMessage() + " (vlmc unmap " + mapping.volume()
+                + " ends it)");
+        }
+    }
+
+    /** Unmaps a volume and closes it; false where it was not mapped. */
+    public boolean unmap(String volume, Console console) {
+        return locks.with(volume, console, () -> {
+            Optional<Mapping> known = store.get(volume);
+            if (known.isEmpty()) {
+                volumes.closeIfThere(volume);
+                return false;
+            }
+            Mapping mapping = known.get().withState(State.DETACHING);
+            store.put(mapping);
+            take(mapping, console);
+            return true;
+        });
+    }
+
+    private void take(Mapping mapping, Console console) {
+        if (mapping.kind() == Kind.LOOP) {
+            loop.detach(mapping.volume(), mapping.device(), console);
+            store.put(mapping.withDevice(Kind.NONE, "", 0));
+        }
+        volumes.closeIfThere(mapping.volume());
+        uri.unlink(Path.of(mapping.socket()));
+        if (exports.isServed(mapping.volume())) {
+            exports.release(mapping.volume());
+        }
+        store.remove(mapping.volume());
+    }
+
+    /** Gives a volume another size, and its device too. */
+    public void resize(String volume, long size, Console console) {
+        locks.run(volume, console, () -> {
+            volumes.resize(volume, size);
+            if (exports.isServed(volume)) {
+                exports.resized(volume);
+            }
+            Optional<Mapping> mapping = store.get(volume).filter(m -> m.kind() == Kind.LOOP);
+            mapping.ifPresent(m -> loop.resize(volume, m.device(), console));
+        });
+    }
+
+    /** Throws Failure with BUSY, naming where the volume is mapped. */
+    public static void refuseMapped(MappingStore store, String volume, String action) {
+        store.get(volume).ifPresent(m -> {
+            throw new Failure(ExitCode.BUSY, "volume " + volume + " is mapped here (" + m.place() + "): unmap it before you " + action
+                + " it (vlmc unmap " + volume + ")");
+        });
+    }
+}

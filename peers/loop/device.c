@@ -1,0 +1,462 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The loop device over the FUSE file. Loop devices belong to the whole machine: whoever else takes or clears one at the
+ * same time must not be hurt, and a number in a record proves nothing. Ours is what is bound to our file.
+ *
+ * LOOP_CLR_FD on a device that somebody else has open succeeds, and means "when the last one closes it" (autoclear): so
+ * holders are looked for first, and the wish is taken back if one shows up. What may hang (closing a device whose I/O
+ * waits for a dead server) is done by a child.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/loop.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "loop.h"
+
+enum { LOOP_MAJOR = 7, FILE_INODE = 1, TRIES = 64, HELD_MS = 2000, GONE_MS = 3000, CLEAR_MS = 5000, CHILD_MS = 30000 };
+enum stage { LOOKING, CLEARING, KEEPING };
+
+#ifndef BLKGETDISKSEQ
+#define BLKGETDISKSEQ _IOR(0x12, 128, __u64)
+#endif
+
+static uint64_t sequence(int fd)
+{
+	uint64_t number;
+
+	return ioctl(fd, BLKGETDISKSEQ, &number) ? 0 : number;	/* Linux 5.15 */
+}
+
+static int open_device(const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW);
+	struct stat s;
+
+	if (fd >= 0 && (fstat(fd, &s) || !S_ISBLK(s.st_mode) || major(s.st_rdev) != LOOP_MAJOR)) {
+		close(fd);
+		errno = ENODEV;
+		fd = -1;
+	}
+	return fd;
+}
+
+/*
+ * Bound to the file system that is mounted for us now, or that our living helper serves, or bound as it was when it was
+ * recorded. The number of a file system that is gone may have come to somebody else.
+ */
+static bool ours(const struct volume *v, int fd)
+{
+	bool same = v->device.sequence && sequence(fd) == v->device.sequence;
+	struct loop_info64 info;
+
+	if (ioctl(fd, LOOP_GET_STATUS64, &info))
+		return errno != ENXIO && same;
+	if (info.lo_inode != FILE_INODE || info.lo_device != v->device.file_dev)
+		return false;
+	return same || v->helper.alive || v->file_dev == v->device.file_dev;
+}
+
+bool device_ours(const struct volume *v)
+{
+	int fd = *v->device.path ? open_device(v->device.path, O_RDONLY) : -1;
+	bool is = fd >= 0 && ours(v, fd);
+
+	if (fd >= 0)
+		close(fd);
+	return is;
+}
+
+/* ---- binding ---- */
+
+static int take_free(int control, char *path, size_t size)
+{
+	int n = ioctl(control, LOOP_CTL_GET_FREE);
+
+	if (n < 0)
+		return error(E_FAILED, "no free loop device: %s", strerror(errno));
+	snprintf(path, size, "/dev/loop%d", n);
+	if (access(path, F_OK) && mknod(path, S_IFBLK | 0600, makedev(LOOP_MAJOR, n)) && errno != EEXIST)
+		return error(E_FAILED, "cannot make the device node %s: %s", path, strerror(errno));
+	return 0;
+}
+
+static void warn_buffered(int fd, const char *path)
+{
+	struct loop_info64 info;
+
+	if (!ioctl(fd, LOOP_GET_STATUS64, &info) && !(info.lo_flags & LO_FLAGS_DIRECT_IO))
+		error(0, "warning: this kernel gives %s no direct I/O: it works, slower", path);
+}
+
+static int configure(struct volume *v, int file, const struct helper_ready *how)
+{
+	struct loop_config config = { .fd = file, .block_size = how->block > 512 ? how->block : 512 };
+	int fd = open_device(v->device.path, how->read_only ? O_RDONLY : O_RDWR), result;
+
+	config.info.lo_flags = LO_FLAGS_DIRECT_IO | (how->read_only ? LO_FLAGS_READ_ONLY : 0);
+	snprintf((char *)config.info.lo_file_name, LO_NAME_SIZE, "%.*s", LO_NAME_SIZE - 1, v->name);
+	result = fd < 0 || ioctl(fd, LOOP_CONFIGURE, &config) ? errno : 0;
+	if (!result) {
+		warn_buffered(fd, v->device.path);
+		v->device.sequence = sequence(fd);
+	}
+	if (fd >= 0)
+		close(fd);
+	return result;
+}
+
+int device_bind(struct volume *v, int file, const struct helper_ready *how)
+{
+	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), failure, code;
+
+	if (control < 0)
+		return error(E_FAILED, "cannot open /dev/loop-control: %s: modprobe loop", strerror(errno));
+	for (int i = 0; i < TRIES; i++) {
+		struct device d = { .file_dev = v->file_dev };
+
+		code = take_free(control, d.path, sizeof(d.path));
+		if (!code)
+			code = record_device(v, &d);	/* first: who is killed here leaves nothing unknown behind */
+		if (code)
+			break;
+		failure = configure(v, file, how);
+		if (!failure)
+			code = record_device(v, &v->device);
+		else if (failure != EBUSY)
+			code = error(E_FAILED, "cannot bind the device %s to volume %s: %s", d.path, v->name, strerror(failure));
+		if (!failure || code)
+			break;
+		nap(i);		/* another process was faster: the next free one */
+	}
+	close(control);
+	if (!code && failure == EBUSY)
+		return error(E_LATER, "other processes took each of %d free loop devices first: try again", TRIES);
+	return code;
+}
+
+/* ---- who holds it ---- */
+
+struct holders {
+	int count, dying;
+	char text[512];
+};
+
+static void add(struct holders *h, const char *what, const char *name)
+{
+	size_t n = strlen(h->text);
+
+	if (h->count++ < 8)
+		snprintf(h->text + n, sizeof(h->text) - n, "%s%s%s", n ? ", " : "", what, name);
+}
+
+static void add_mounts(const char *device, struct holders *h)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	char line[4096], where[2048], wanted[32], number[32];
+
+	snprintf(wanted, sizeof(wanted), "%d:%s", LOOP_MAJOR, device + strlen("/dev/loop"));
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%*d %*d %31s %*s %2047s", number, where) == 2 && !strcmp(number, wanted))
+			add(h, "mounted at ", where);
+	if (f)
+		fclose(f);
+}
+
+static void add_stacked(const char *device, struct holders *h)
+{
+	char path[64];
+	struct dirent *e;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/sys/block/%s/holders", device + strlen("/dev/"));
+	d = opendir(path);
+	while (d && (e = readdir(d)))
+		if (e->d_name[0] != '.')
+			add(h, "part of ", e->d_name);
+	if (d)
+		closedir(d);
+}
+
+/* By the links' text alone: looking at each file itself could wait for a dead file system. */
+static bool in_folder(const char *folder, const char *name, bool *empty)
+{
+	char file[600];
+	bool found = false;
+	struct dirent *e;
+	DIR *d = opendir(folder);
+
+	while (d && !found && (e = readdir(d))) {
+		ssize_t n = readlinkat(dirfd(d), e->d_name, file, sizeof(file) - 1);
+
+		file[n > 0 ? n : 0] = 0;
+		*empty &= n <= 0;
+		found = n > 0 && strrchr(file, '/') && !strcmp(strrchr(file, '/'), name);
+	}
+	if (d)
+		closedir(d);
+	return found;
+}
+
+/* A killed process's first thread may have let go of all while another one is stuck with it. */
+static bool has_open(const char *pid, const char *device)
+{
+	const char *name = strrchr(device, '/');
+	bool empty = true, found;
+	struct dirent *e;
+	char path[600];
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%.10s/fd", pid);
+	found = in_folder(path, name, &empty);
+	if (found || !empty)
+		return found;
+	snprintf(path, sizeof(path), "/proc/%.10s/task", pid);
+	d = opendir(path);
+	while (d && !found && (e = readdir(d))) {
+		snprintf(path, sizeof(path), "/proc/%.10s/task/%.10s/fd", pid, e->d_name);
+		found = e->d_name[0] != '.' && in_folder(path, name, &empty);
+	}
+	if (d)
+		closedir(d);
+	return found;
+}
+
+/* Killed, but stuck in the kernel. */
+static bool dying(const char *pid)
+{
+	unsigned long long pending = 0, shared = 0;
+	char path[64], line[256], state = 'X';
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%.10s/status", pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		sscanf(line, "State: %c", &state);
+		sscanf(line, "SigPnd: %llx", &pending);
+		sscanf(line, "ShdPnd: %llx", &shared);
+	}
+	if (f)
+		fclose(f);
+	return state == 'Z' || state == 'X' || ((pending | shared) & (1ULL << (SIGKILL - 1)));
+}
+
+static void add_processes(const char *device, struct holders *h)
+{
+	DIR *d = opendir("/proc");
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		char path[300], name[64], command[32] = "";
+		FILE *f;
+
+		if (e->d_name[0] < '1' || e->d_name[0] > '9' || atoi(e->d_name) == getpid() || !has_open(e->d_name, device))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/comm", e->d_name);
+		f = fopen(path, "re");
+		if (f && fgets(command, sizeof(command), f))
+			command[strcspn(command, "\n")] = 0;
+		if (f)
+			fclose(f);
+		snprintf(name, sizeof(name), "%.10s (%s)", e->d_name, command);
+		add(h, "open in process ", name);
+		h->dying += dying(e->d_name);
+	}
+	if (d)
+		closedir(d);
+}
+
+static void find_holders(const char *device, struct holders *h)
+{
+	*h = (struct holders){ 0 };
+	add_mounts(device, h);
+	add_stacked(device, h);
+	add_processes(device, h);
+}
+
+static int busy(const struct volume *v, const char *holders)
+{
+	return error(E_BUSY, "the device %s of volume %s is in use: %s: %s, then detach it again", v->device.path, v->name,
+		     *holders ? holders : "mounted in another mount namespace, or open in a process that is not visible here",
+		     v->helper.alive ? "unmount it or end that" : "its helper died and its I/O fails; unmount it or end that");
+}
+
+/* ---- releasing ---- */
+
+/* The helper's end is the end of all I/O that waits for it. */
+static void give_up_io(const struct volume *v)
+{
+	int handle = process_handle(&v->helper);
+
+	error(0, "warning: I/O on the device %s of volume %s waits for a server that does not answer: it is given up", v->device.path, v->name);
+
+	if (handle >= 0) {
+		syscall(SYS_pidfd_send_signal, handle, SIGKILL, NULL, 0);
+		close(handle);
+	}
+}
+
+/*
+ * An open file of it that nobody else has, or -1 with *code 0 (it is gone) or said. udev opens a device for a moment.
+ * Killed processes that wait for a dead server's answer get it as an error: who wants the device detached wants that.
+ */
+static int claim(const struct volume *v, int *code)
+{
+	long long start = now_ms();
+	bool given_up = false;
+	struct holders h;
+
+	for (;;) {
+		int fd = open_device(v->device.path, O_RDONLY | O_EXCL);
+
+		*code = 0;
+		if (fd < 0 && errno != EBUSY)
+			return -1;
+		find_holders(v->device.path, &h);
+		if (fd >= 0 && !h.count)
+			return fd;
+		if (fd >= 0)
+			close(fd);
+		if (now_ms() - start >= (h.count && h.count == h.dying ? 2 * CLEAR_MS : HELD_MS)) {
+			*code = busy(v, h.text);
+			return -1;
+		}
+		if (now_ms() - start >= CLEAR_MS && !given_up) {
+			give_up_io(v);
+			given_up = true;
+		}
+		nap(100);
+	}
+}
+
+bool device_keep(const struct volume *v)
+{
+	int fd = open_device(v->device.path, O_RDONLY);
+	struct loop_info64 info;
+	bool kept;
+
+	if (fd < 0)
+		return false;
+	kept = !ioctl(fd, LOOP_GET_STATUS64, &info);
+	if (kept && (info.lo_flags & LO_FLAGS_AUTOCLEAR)) {
+		info.lo_flags &= ~LO_FLAGS_AUTOCLEAR;
+		kept = !ioctl(fd, LOOP_SET_STATUS64, &info);
+	}
+	close(fd);
+	return kept;
+}
+
+static int clear(const struct volume *v, volatile enum stage *stage)
+{
+	long long deadline = now_ms() + GONE_MS;
+	int code, fd = claim(v, &code);
+	struct holders h;
+
+	if (fd < 0)
+		return code;
+	if (!ours(v, fd))
+		return 0;	/* cleared, and taken by another, meanwhile */
+	*stage = CLEARING;
+	if (ioctl(fd, LOOP_CLR_FD) && errno != ENXIO)
+		return error(E_FAILED, "cannot clear the device %s of volume %s: %s", v->device.path, v->name, strerror(errno));
+	close(fd);
+	while (device_ours(v)) {
+		if (now_ms() < deadline) {
+			nap(20);
+			continue;
+		}
+		*stage = KEEPING;
+		device_keep(v);
+		if (!device_ours(v))
+			break;
+		find_holders(v->device.path, &h);
+		return busy(v, h.text);
+	}
+	return 0;
+}
+
+static int watch(const struct volume *v, pid_t child, volatile enum stage *stage)
+{
+	long long start = now_ms(), clearing = 0;
+	bool killed = false;
+	int status;
+
+	while (!waitpid(child, &status, WNOHANG)) {
+		if (*stage == CLEARING && !clearing)
+			clearing = now_ms();
+		if (*stage == CLEARING && !killed && now_ms() - clearing > CLEAR_MS) {
+			give_up_io(v);		/* nobody has the device open */
+			killed = true;
+		}
+		if (*stage == KEEPING && now_ms() - start > CHILD_MS / 2)
+			return busy(v, "");
+		if (now_ms() - start > CHILD_MS)
+			return error(E_FAILED, "the kernel does not let go of the device %s of volume %s for %d s: look at dmesg",
+				     v->device.path, v->name, CHILD_MS / 1000);
+		nap(now_ms() - start < 50 ? 1 : 20);
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : E_FAILED;
+}
+
+int device_release(struct volume *v)
+{
+	volatile enum stage *stage;
+	pid_t child;
+
+	if (!*v->device.path)
+		return 0;
+	stage = mmap(NULL, sizeof(*stage), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (stage == MAP_FAILED)
+		return error(E_FAILED, "out of memory");
+	child = fork();
+	if (child < 0)
+		return error(E_FAILED, "cannot start a process: %s", strerror(errno));
+	if (!child)
+		_exit(device_ours(v) ? clear(v, stage) : 0);
+	return watch(v, child, stage);
+}
+
+/* ---- size ---- */
+
+uint64_t device_size(const char *path)
+{
+	char file[64];
+	unsigned long long sectors = 0;
+	FILE *f;
+
+	snprintf(file, sizeof(file), "/sys/block/%s/size", path + strlen("/dev/"));
+	f = fopen(file, "re");
+	if (!f || fscanf(f, "%llu", &sectors) != 1)
+		sectors = 0;
+	if (f)
+		fclose(f);
+	return sectors * 512;
+}
+
+int device_resize(const struct volume *v, uint64_t size)
+{
+	int fd = open_device(v->device.path, O_RDONLY);
+	long long deadline = now_ms() + GONE_MS;
+	uint64_t now = 0;
+
+	if (fd < 0)
+		return error(E_FAILED, "cannot open the device %s of volume %s: %s", v->device.path, v->name, strerror(errno));
+	while (!ioctl(fd, LOOP_SET_CAPACITY, 0) && !ioctl(fd, BLKGETSIZE64, &now) && now != size / 512 * 512 && now_ms() < deadline)
+		nap(20);
+	close(fd);
+	if (now == size / 512 * 512)
+		return 0;
+	return error(E_FAILED, "the device %s of volume %s does not take the new size: it has %llu bytes, the volume %llu: try again",
+		     v->device.path, v->name, (unsigned long long)now, (unsigned long long)size);
+}
