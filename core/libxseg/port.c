@@ -160,8 +160,8 @@ static int sane(const struct xseg *xs, const struct xseg_request *r)
 {
 	uint64_t at = r->data_at, length = r->data_length;
 
-	return r->target_length <= XSEG_TARGET_MAX && length <= xs->h.size &&
-	       at <= xs->h.size - length;
+	return r->target_length <= XSEG_TARGET_MAX &&
+	       (!length || (at >= xs->h.data_at && at <= xs->h.size && length <= xs->h.size - at));
 }
 
 /* Which of slots[0..n), from the ring, are requests to port; they are moved down. */
@@ -479,6 +479,7 @@ int xseg_recover(struct xseg *xs, uint32_t port)
 /* The first position of count free slots (or pages) below limit, or -1. */
 static int64_t first_fit(const struct xseg *xs, int pages, uint64_t count, uint64_t limit)
 {
+	uint32_t moves = 0;
 	uint64_t at = 0;
 
 	for (uint32_t i = 0; count && i < xs->h.nr_ports && at + count <= limit; i++) {
@@ -487,8 +488,10 @@ static int64_t first_fit(const struct xseg *xs, int pages, uint64_t count, uint6
 		uint64_t end = first + (pages ? port->nr_pages : port->nr_requests);
 
 		if (port->state != XSEG_PORT_FREE && first < at + count && at < end) {
+			if (moves++ == xs->h.nr_ports)
+				return -1; /* somebody scribbles */
 			at = end;
-			i = -1; /* begin again: `at` only grows */
+			i = -1; /* begin again */
 		}
 	}
 	return at + count <= limit ? (int64_t)at : -1;

@@ -47,10 +47,17 @@ static int wrong(const char *what, const char *value)
 static int failed(const char *what, int rc)
 {
 	fprintf(stderr, "xseg: %s: %s\n", what, xseg_strerror());
-	if (rc != -ENOENT)
-		return XSEG_EXIT_FAILED;
-	fprintf(stderr, "xseg: 'xseg -g %s create' makes it\n", segment);
-	return XSEG_EXIT_ABSENT;
+	if (rc == -ENOENT)
+		fprintf(stderr, "xseg: make it with 'xseg -g %s create'\n", segment);
+	else if (rc == -EEXIST)
+		fprintf(stderr, "xseg: see it with 'xseg -g %s info', remove it with destroy\n",
+			segment);
+	else if (rc == -EACCES)
+		fprintf(stderr, "xseg: be the user or of the group that /dev/shm/%s allows\n",
+			segment);
+	else if (rc == -EBUSY)
+		fprintf(stderr, "xseg: only what a dead process had taken can be given back\n");
+	return rc == -ENOENT ? XSEG_EXIT_ABSENT : XSEG_EXIT_FAILED;
 }
 
 static int number(const char *text, int base, uint64_t max, uint64_t *value)
@@ -70,12 +77,7 @@ static int create(struct xseg *xs, uint32_t port)
 
 	(void)xs;
 	(void)port;
-	if (!rc)
-		return XSEG_EXIT_OK;
-	fprintf(stderr, "xseg: create: %s\n", xseg_strerror());
-	if (rc == -EEXIST)
-		fprintf(stderr, "xseg: 'xseg -g %s info' shows it, destroy removes it\n", segment);
-	return XSEG_EXIT_FAILED;
+	return rc ? failed("create", rc) : XSEG_EXIT_OK;
 }
 
 static int destroy(struct xseg *xs, uint32_t port)

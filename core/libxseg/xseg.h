@@ -2,10 +2,19 @@
 /*
  * libxseg: requests between processes through shared memory.
  *
- * Functions return 0 or a count, or a negative errno.  A struct xseg belongs to
- * the process that joined; functions that name a port may be called by its
- * owner only and by one thread at a time, unless they say otherwise.  Units are
- * bytes and nanoseconds.  Nothing here blocks but xseg_wait().
+ * Functions return 0 or a count, or a negative errno; xseg_strerror() has the
+ * sentence.  A struct xseg belongs to the process that joined: a child joins by
+ * itself.  Functions that name a port may be called by its owner only (-EPERM
+ * where the port was not bound through this struct) and by one thread at a time,
+ * unless they say otherwise.  Units are bytes and nanoseconds.
+ *
+ * Nothing blocks but xseg_wait() and, for 5 s at most (-ETIMEDOUT), what changes
+ * who owns what: bind, unbind, recover.  All processes of a segment must be of
+ * one PID namespace, or a living owner may be taken for dead.
+ *
+ * Whoever may write a segment may spoil what is in it.  That ends no process and
+ * no loop, and leads nobody outside the segment, as long as users copy from a
+ * request what they check.
  */
 #ifndef XSEG_H
 #define XSEG_H
@@ -43,15 +52,18 @@ int xseg_create(const char *name, const struct xseg_params *params);
 int xseg_destroy(const char *name);
 
 /*
- * Maps a segment.  -ENOENT, -EPROTO for another ABI (xseg_strerror names both),
- * -EUCLEAN where the header contradicts itself or the file's size.
+ * Maps a segment.  -ENOENT, -EACCES, -EPROTO for another ABI (xseg_strerror names
+ * both), -EUCLEAN where the header contradicts itself, the file's name or size.
  */
 int xseg_join(const char *name, struct xseg **xs);
 
 /* A segment of this process alone, of memory that no other can reach. */
 int xseg_anonymous(const struct xseg_params *params, struct xseg **xs);
 
-/* Unmaps.  Ports that are still bound become the prey of xseg_recover(). */
+/*
+ * Unmaps; no other call may be under way.  Ports that are still bound are from
+ * now on as if their owner had died: the prey of xseg_recover().
+ */
 void xseg_leave(struct xseg *xs);
 
 void *xseg_base(const struct xseg *xs);
@@ -69,12 +81,19 @@ const char *xseg_strerror(void);
  * Takes a free port with nr_requests slots (0..ring_size) and data_bytes of
  * data (rounded up to pages, contents undefined).  bell: the port whose wait
  * word wakes the thread that serves this one; itself or another of the caller's.
- * A port whose owner is dead and holds nothing is taken over.
+ * A port whose owner is dead is recovered first.  src of the slots is set; their
+ * other fields are what they were.
  * -EBUSY owned by a living process, -EAGAIN a dead owner's requests are still
  * with others, -ENOSPC no run of slots or pages is free, -EINVAL.
  */
 int xseg_bind(struct xseg *xs, uint32_t port, uint32_t nr_requests,
 	      uint64_t data_bytes, const char *role, uint32_t bell);
+
+/*
+ * Calls back what port has sent and nobody has accepted, then gives port up:
+ * what was sent to it and is not answered goes back with EOWNERDEAD.  -EAGAIN
+ * where others still work on its requests: it stays bound.
+ */
 int xseg_unbind(struct xseg *xs, uint32_t port);
 
 /* Slots and data of a bound port; any thread. */
@@ -87,30 +106,44 @@ struct xseg_request *xseg_request(struct xseg *xs, uint32_t slot);
 /* --- requests: batched; any thread of any process may submit to a port -- */
 
 /*
- * Hands slots[0..n) to dst and rings its bell once.  Their fields but state and
- * dst must be set.  Returns how many went (the first of them); fewer than n
- * where the ring is full; -EHOSTDOWN where dst has no living owner, -EINVAL.
+ * Hands slots[0..n) to dst and rings its bell once.  They must be free and their
+ * fields set but state, dst, src, status and serviced.  Returns how many went
+ * (the first of them); fewer than n where the ring is full or a slot is not free.
+ * -EHOSTDOWN where nobody has bound dst, -EINVAL where the first slot is none of
+ * its src's or not free.  What goes to an owner that dies, or has died and was
+ * not found dead yet, comes back with EOWNERDEAD once somebody recovers dst.
  */
 int xseg_submit(struct xseg *xs, uint32_t dst, const uint32_t *slots, uint32_t n);
 
 /*
- * Takes up to max requests sent to port; marks them accepted.  Slots that fail
- * validation (bad index, not submitted to this port) are dropped and counted.
+ * Takes up to max requests sent to port; 0 means that there are none.  Their data
+ * lies among the segment's data, or is none, and their targets fit; a request of
+ * which that is not true is answered with EINVAL.  Entries that lead to no request
+ * for port are counted as dropped.
  */
 int xseg_accept(struct xseg *xs, uint32_t port, uint32_t *slots, uint32_t max);
 
-/* Answers requests, each to the port that owns it; status must be set. */
+/*
+ * Answers requests, each to the port that owns it; status must be set.  Any thread
+ * of the owner of the ports that accepted them.  Returns how many were answered;
+ * those not accepted are passed over.
+ */
 int xseg_respond(struct xseg *xs, const uint32_t *slots, uint32_t n);
 
-/* Takes up to max answers to port's own requests; marks them free. */
+/*
+ * Takes up to max answers to port's own requests; their slots are free again.  0
+ * means that there are none.  Each request that went is answered exactly once.
+ */
 int xseg_receive(struct xseg *xs, uint32_t port, uint32_t *slots, uint32_t max);
 
 /* --- sleeping ---------------------------------------------------------- */
 
 /*
  * prepare, look into every ring once more, then wait or cancel.  wait returns 1
- * when rung, 0 after timeout_ns, -EINTR.  wake is for a thread of the same or
- * another process that has something else for the sleeper; any thread.
+ * when rung (perhaps for nothing), 0 after timeout_ns, -EINTR.  A timeout of a
+ * second or so bounds the harm of a ringer that is killed or stopped just before
+ * it rings.  wake is for a thread of the same or another process that has
+ * something else for the sleeper; any thread.
  */
 int xseg_prepare_wait(struct xseg *xs, uint32_t bell);
 int xseg_cancel_wait(struct xseg *xs, uint32_t bell);
@@ -129,6 +162,7 @@ int xseg_bell_fd(struct xseg *xs, uint32_t bell);
 
 /* --- life and death ---------------------------------------------------- */
 
+/* Says that the owner is not only alive but at work; at least each second. */
 int xseg_heartbeat(struct xseg *xs, uint32_t port);
 
 /* 1 the owner lives, 0 it is dead or the port is free; any process. */
@@ -136,14 +170,19 @@ int xseg_alive(struct xseg *xs, uint32_t port);
 
 /*
  * For a port whose owner is dead: what it had accepted or was sent goes back to
- * the senders with EOWNERDEAD, and the port becomes free once its own requests
- * have come back.  Returns how many requests were failed; -EBUSY if it lives.
+ * the senders with EOWNERDEAD, and the port becomes free once nobody works on its
+ * own requests any more (recover again, or bind, to have that looked at again).
+ * Wakes everyone, since the dead may have been about to.  Returns how many
+ * requests were failed; 0 for a free port; -EBUSY if it lives.  Any process, any
+ * thread.  May be killed at any point and called again.
  */
 int xseg_recover(struct xseg *xs, uint32_t port);
 
 /*
  * Looks at every structure and writes a line for each contradiction to out
- * (may be NULL).  Returns how many there are.
+ * (may be NULL); among them that an owner is dead.  Returns how many there are.
+ * Changes nothing; any process.  Of a segment in use, a request that its process
+ * was stopped from sending for 200 ms may be named.
  */
 int xseg_verify(struct xseg *xs, FILE *out);
 

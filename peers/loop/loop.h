@@ -65,12 +65,20 @@ uint64_t mounted_dev(const struct volume *v);
 int process_handle(const struct process *p);		/* a pidfd, or -1 if it is not that process any more */
 
 /* device.c: the loop device */
+enum { LOOP_MAJOR = 7 };
 int device_bind(struct volume *v, int file, const struct helper_ready *how);
 int device_release(struct volume *v);			/* 0, or E_BUSY or E_FAILED, said */
 bool device_ours(const struct volume *v);		/* is the recorded device bound, provably to our file? */
 bool device_keep(const struct volume *v);		/* takes back an interrupted detach's wish to clear it */
 int device_resize(const struct volume *v, uint64_t size);
 uint64_t device_size(const char *path);
+
+/* holders.c */
+struct holders {
+	int count, dying;	/* found; of these, killed processes that are stuck in the kernel */
+	char text[512];		/* the first few, in words */
+};
+void holders_find(const char *device, struct holders *h);
 
 /* helper.c: the process that serves the file */
 int helper_main(const char *name);

@@ -208,12 +208,17 @@ int nbd_connect(const char *path, const char *name, int ms, int stop_fd, struct 
 {
 	struct talk t = { .fd = -1, .stop_fd = stop_fd, .deadline = now_ms() + ms, .why = why, .size = size };
 
+	int failure = NBD_NOBODY;
+
 	*export = (struct nbd_export){ .min_block = 1, .max_block = ASSUMED_MAX_BLOCK };
-	if (open_socket(&t, path) && greet(&t) && ask(&t, name) && answers(&t, name, export) && usable(&t, export))
-		return t.fd;
+	if (open_socket(&t, path)) {
+		failure = NBD_UNFIT;
+		if (greet(&t) && ask(&t, name) && answers(&t, name, export) && usable(&t, export))
+			return t.fd;
+	}
 	if (t.fd >= 0)
 		close(t.fd);
-	return -1;
+	return failure;
 }
 
 void nbd_request(uint8_t *to, int type, int flags, uint64_t cookie, uint64_t offset, uint32_t length)

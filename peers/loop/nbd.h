@@ -14,6 +14,8 @@ enum {
 	NBD_REQUEST_BYTES = 28, NBD_REPLY_BYTES = 16, NBD_ZEROES_MOST = 1 << 30,
 };
 
+enum { NBD_NOBODY = -1, NBD_UNFIT = -2 };
+
 struct nbd_export {
 	uint64_t size;
 	uint16_t flags;
@@ -27,7 +29,7 @@ struct nbd_reply {
 
 /*
  * Connects and negotiates within the time given, or until stop_fd (-1: none) becomes readable. Returns the socket,
- * non-blocking, or -1 with the cause in why.
+ * non-blocking, or NBD_NOBODY or NBD_UNFIT (somebody answered) with the cause in why.
  */
 int nbd_connect(const char *path, const char *name, int ms, int stop_fd, struct nbd_export *export, char *why, size_t size);
 void nbd_close(int fd);

@@ -44,8 +44,10 @@ static void use(struct xseg *xs)
 		for (int i = 0, n = xseg_accept(xs, port, slots, below(32)); i < n; i++) {
 			struct xseg_request *r = xseg_request(xs, slots[i]);
 
-			CHECK(r && r->data_at + r->data_length <= xseg_size(xs));
-			CHECK(r->data_length <= xseg_size(xs));
+			CHECK(r && (!r->data_length ||
+				    (r->data_at >= xseg_header(xs)->data_at &&
+				     r->data_length <= xseg_size(xs) &&
+				     r->data_at <= xseg_size(xs) - r->data_length)));
 			CHECK(r->target_length <= XSEG_TARGET_MAX);
 		}
 		break;

@@ -97,12 +97,16 @@ static void travel(struct xseg *xs)
 		CHECK_EQ(xseg_receive(xs, 1, slots, 16), 1);
 		CHECK_EQ(r->status, length ? EINVAL : 0);
 	}
-	r->data_at = 4096;
-	r->data_length = UINT64_MAX - 4095;
-	CHECK_EQ(xseg_submit(xs, 0, slots, 1), 1);
-	CHECK_EQ(xseg_accept(xs, 0, out, 16), 0);
-	CHECK_EQ(xseg_receive(xs, 1, slots, 16), 1);
-	CHECK_EQ(r->status, EINVAL);
+	r->data_at = xseg_header(xs)->data_at;
+	r->data_length = UINT64_MAX - r->data_at + 1;
+	for (int i = 0; i < 2; i++) {
+		CHECK_EQ(xseg_submit(xs, 0, slots, 1), 1);
+		CHECK_EQ(xseg_accept(xs, 0, out, 16), 0);
+		CHECK_EQ(xseg_receive(xs, 1, slots, 16), 1);
+		CHECK_EQ(r->status, EINVAL);
+		r->data_at = 4096; /* not among the data */
+		r->data_length = 1;
+	}
 	r->data_length = 0;
 	CHECK_EQ(xseg_verify(xs, stderr), 0);
 
@@ -207,6 +211,36 @@ static void bell_fd(struct xseg *xs, struct xseg *ringer)
 	CHECK(access(sink, F_OK) && errno == ENOENT);
 }
 
+static int bell_is_there(void)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/dev/shm/%s.bell.3", test_segment);
+	return !access(path, F_OK);
+}
+
+/* A killed owner's FIFO does not stay for ever. */
+static void orphaned_bell(struct xseg *xs)
+{
+	for (int round = 0; round < 2; round++) {
+		pid_t child = fork();
+
+		if (!child) {
+			xs = join();
+			CHECK_EQ(xseg_bind(xs, 3, 0, 0, "sleeper", 3), 0);
+			CHECK(xseg_bell_fd(xs, 3) >= 0);
+			_exit(0);
+		}
+		reap(child);
+		CHECK(bell_is_there());
+		if (!round)
+			CHECK_EQ(xseg_recover(xs, 3), 0);
+		else
+			CHECK_EQ(xseg_destroy(test_segment), 0);
+		CHECK(!bell_is_there());
+	}
+}
+
 int main(void)
 {
 	struct xseg_params params = { 4, 8, 16, 0600, 4 * 4096 };
@@ -220,6 +254,7 @@ int main(void)
 	left(xs);
 	other = join();
 	bell_fd(xs, other);
+	orphaned_bell(xs);
 	xseg_leave(other);
 	xseg_leave(xs);
 	CHECK_EQ(xseg_anonymous(&params, &xs), 0);

@@ -163,12 +163,13 @@ static void *send_each_turn(void *argument)
 
 static void both_at_once(void)
 {
-	uint32_t slot, count;
+	uint32_t slot, sent, count;
 	pthread_t thread;
 
 	CHECK_EQ(xseg_bind(shared, 1, 1, 0, "client", 1), 0);
 	CHECK_EQ(xseg_port_slots(shared, 1, &slot, &count), 0);
-	CHECK(!pthread_create(&thread, NULL, send_each_turn, &(uint32_t){ slot }));
+	sent = slot;
+	CHECK(!pthread_create(&thread, NULL, send_each_turn, &sent));
 	for (uint32_t i = 1; i <= ROUNDS; i++) {
 		__atomic_store_n(&turn, i, __ATOMIC_RELEASE);
 		for (volatile uint32_t n = below(200); n; n--)

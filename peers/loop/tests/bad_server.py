@@ -77,7 +77,7 @@ def misbehave(sock, trick, cookie, answered, payload):
     elif trick == "replay":
         sock.sendall(reply(answered) + payload)
     elif trick == "early":
-        sock.sendall(reply(cookie + 0x100 + 1) + payload)
+        sock.sendall(reply(cookie + (1000 << 8)) + payload)
     elif trick == "shutdown":
         sock.sendall(reply(cookie, 108))
     raise Gone

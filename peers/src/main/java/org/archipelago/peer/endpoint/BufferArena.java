@@ -78,7 +78,7 @@ final class BufferArena {
             return kept[order][--keptCount[order]];
         }
         int page = split(order);
-        if (page == NONE && order > 0 && mergeKept()) {
+        if (page == NONE && mergeKept()) {
             page = split(order);
         }
         if (page != NONE) {

@@ -109,6 +109,9 @@ final class Connection implements Watcher {
 
     void operationOver() {
         operations--;
+        if (state == State.ENDING && operations == 0) {
+            askForSettling();
+        }
         retireIfOver();
     }
 
@@ -136,6 +139,10 @@ final class Connection implements Watcher {
     /** Queues what goes to the client; it is sent when this round's requests have been looked at. */
     void send(Outgoing outgoing) {
         replies.add(outgoing);
+        askForSettling();
+    }
+
+    private void askForSettling() {
         if (!toSend) {
             toSend = true;
             station.hasReplies(this);
@@ -144,8 +151,10 @@ final class Connection implements Watcher {
 
     /** The negotiation is over: requests from now on. */
     void serve(boolean structured, boolean extents) {
-        receiver.begin(structured, extents);
-        state = State.SERVING;
+        if (state == State.NEGOTIATING) {
+            receiver.begin(structured, extents);
+            state = State.SERVING;
+        }
     }
 
     /** Takes nothing more from the client, answers what it asked and closes. */
@@ -195,7 +204,7 @@ final class Connection implements Watcher {
         settle();
     }
 
-    /** Sends what others queued. */
+    /** Sends what others queued, or ends. */
     void sendReplies() {
         toSend = false;
         settle();
@@ -259,12 +268,7 @@ final class Connection implements Watcher {
             switch (replies.send(fd)) {
                 case EMPTY -> { }
                 case FULL -> full = true;
-                case MORE -> {
-                    if (!toSend) {
-                        toSend = true;
-                        station.hasReplies(this);
-                    }
-                }
+                case MORE -> askForSettling();
                 case BROKEN -> close();
             }
         }

@@ -318,7 +318,7 @@ final class Operation extends Outgoing {
     }
 
     private void freeIfOver() {
-        if (concluded && parts == 0 && connection != null) {
+        if (concluded && parts == 0 && isDone() && connection != null) {
             Connection owner = connection;
             connection = null;
             station.release(this, owner);

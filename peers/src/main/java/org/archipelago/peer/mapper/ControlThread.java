@@ -237,7 +237,7 @@ final class ControlThread {
     }
 
     private void resize(Outcome o) {
-        long size = o.argument().get("size").getAsLong();
+        long size = o.request.length();
         whileOpen(o, volume -> {
             store.resize(volume, size);
             return volume;

@@ -116,12 +116,13 @@ final class BlockerBench {
 
     /** Sends what is idle; answers that come at once are sent in the next round. */
     private void round() {
-        for (int i = idle.size(); i > 0; i--) {
+        boolean more = System.nanoTime() < end;
+        for (int i = more ? idle.size() : 0; i > 0; i--) {
             int where = random.nextInt(OBJECTS * (OBJECT / PIECE));
             host.submit(idle.poll().op(op).target(targets[where & OBJECTS - 1]).range((long) (where / OBJECTS) * PIECE, PIECE),
                 reactor, 1);
         }
-        if (System.nanoTime() < end || idle.size() < DEPTH) {
+        if (more || idle.size() < DEPTH) {
             reactor.execute(this::round);
         } else {
             while (!idle.isEmpty()) {

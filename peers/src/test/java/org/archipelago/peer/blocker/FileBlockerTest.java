@@ -2,6 +2,8 @@ package org.archipelago.peer.blocker;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.sun.management.ThreadMXBean;
+import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -11,8 +13,13 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import org.archipelago.peer.host.Caller.Reply;
+import org.archipelago.peer.host.Reactor;
+import org.archipelago.peer.host.RequestPool;
 import org.archipelago.posix.Errno;
+import org.archipelago.xseg.Completion;
 import org.archipelago.xseg.Op;
+import org.archipelago.xseg.Request;
+import org.archipelago.xseg.Target;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -105,13 +112,13 @@ final class FileBlockerTest {
         CompletableFuture<Integer> status = new CompletableFuture<>();
         var reactor = node.host.reactors()[0];
         var pool = node.host.pool(reactor, "hostile", 1, 4096);
-        reactor.execute(() -> node.host.submit(pool.take().op(Op.READ).target(org.archipelago.xseg.Target.of("a"))
+        reactor.execute(() -> node.host.submit(pool.take().op(Op.READ).target(Target.of("a"))
             .range(0, 4096).data(node.segment.base() + node.segment.size() - 4095, 4096)
             .onCompletion(done -> status.complete(done.status())), reactor, TestNode.PORT));
         assertThat(status.get()).isEqualTo(Errno.EINVAL);
         CompletableFuture<Integer> header = new CompletableFuture<>();
         var other = node.host.pool(reactor, "hostile2", 1, 4096);
-        reactor.execute(() -> node.host.submit(other.take().op(Op.READ).target(org.archipelago.xseg.Target.of("a"))
+        reactor.execute(() -> node.host.submit(other.take().op(Op.READ).target(Target.of("a"))
             .range(0, 4096).data(node.segment.base(), 4096)
             .onCompletion(done -> header.complete(done.status())), reactor, TestNode.PORT));
         assertThat(header.get()).isEqualTo(Errno.EINVAL);
@@ -258,6 +265,44 @@ final class FileBlockerTest {
             assertThat(fua.serviced()).isZero();
             assertThat(failed.read("a", 0, 10).data()).isEqualTo(bytes(10, 2));
         }
+    }
+
+    @Test
+    void readsAndWritesOfOpenObjectsAllocateNothing() throws Exception {
+        node.write("a", 0, bytes(200_000, 1));
+        node.direct(0, TestNode.call(Op.READ, "a").range(0, 1));
+        Reactor reactor = node.host.reactors()[0];
+        RequestPool pool = node.host.pool(reactor, "allocation", 1, 8192);
+        long allocated = -1;
+        for (int i = 0; i < 100 && allocated < 0; i++) {
+            CompletableFuture<Long> answer = new CompletableFuture<>();
+            int requests = i == 0 ? 20_000 : 2000; // the first round is to warm up
+            reactor.execute(() -> answer.complete(allocatedBy(reactor, pool, requests)));
+            allocated = answer.get();
+            if (allocated < 0) {
+                Thread.sleep(50);
+            }
+        }
+        assertThat(allocated).as("of 2000 requests, by the reactor").isBetween(0L, 1999L);
+    }
+
+    /** Bytes that hits allocate on the reactor, or -1 where one of them had to go to a worker. */
+    private long allocatedBy(Reactor reactor, RequestPool pool, int requests) {
+        ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        Target target = Target.of("a");
+        Completion release = pool::release;
+        long before = threads.getThreadAllocatedBytes(Thread.currentThread().getId());
+        for (int i = 0; i < requests; i++) {
+            if (pool.isEmpty()) {
+                return -1;
+            }
+            Request request = pool.take().onCompletion(release).op(i % 2 == 0 ? Op.READ : Op.WRITE).target(target)
+                .range(100L * (i % 1000), i % 3 == 0 ? 8192 : 511);
+            node.host.submit(request, reactor, TestNode.PORT);
+        }
+        long after = threads.getThreadAllocatedBytes(Thread.currentThread().getId());
+        System.out.println("XX "+(after-before)+" "+requests);
+        return pool.isEmpty() || requests > 2000 ? -1 : after - before;
     }
 
     @Test

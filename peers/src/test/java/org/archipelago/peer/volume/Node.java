@@ -70,6 +70,10 @@ public final class Node implements AutoCloseable {
         return caller.call(Call.of(COMPOSER, op, volume).data(argument.getBytes(StandardCharsets.UTF_8)));
     }
 
+    public Reply resize(String volume, long size) {
+        return caller.call(Call.of(COMPOSER, Op.RESIZE, volume).range(0, size));
+    }
+
     public JsonObject info(String volume) {
         return JsonParser.parseString(call(Op.INFO, volume).message()).getAsJsonObject();
     }

@@ -116,10 +116,10 @@ class VolumeTest {
         try (Node node = new Node("n1", store, 1)) {
             ok(node.json(Op.CREATE, "v", size(MIB)));
             ok(node.write("v", MIB - 4096, bytes(4096, 1), 0));
-            ok(node.json(Op.RESIZE, "v", size(10 * MIB)));
+            ok(node.resize("v", 10 * MIB));
             assertThat(node.read("v", MIB, 100_000).data()).containsOnly(0);
             ok(node.write("v", 9 * MIB, bytes(4096, 2), 0));
-            assertThat(node.json(Op.RESIZE, "v", size(MIB)).message()).contains("cannot shrink");
+            assertThat(node.resize("v", MIB).message()).contains("cannot shrink");
             assertThat(node.info("v").get("size").getAsLong()).isEqualTo(10 * MIB);
         }
     }
