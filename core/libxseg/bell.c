@@ -55,10 +55,10 @@ static int make_fifo(const struct xseg *xs, uint32_t bell)
 
 int xseg_bell_fd(struct xseg *xs, uint32_t bell)
 {
-	int *kept, fd;
+	int *kept, fd, rc = xs_not_mine(xs, bell);
 
-	if (bell >= xs->h.nr_ports || !xs->mine[bell])
-		return xs_fail(EPERM, "port %u is not bound through this handle", bell);
+	if (rc)
+		return rc;
 	kept = &xs->bells[bell];
 	fd = xs->fd < 0 ? eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) : make_fifo(xs, bell);
 	if (fd < 0)

@@ -115,9 +115,9 @@ static void measure(struct xseg *xs, uint32_t depth, uint64_t spin_ns, uint64_t 
 static int run(struct xseg *xs, uint64_t spin_ns, uint64_t duration_ns)
 {
 	static const uint32_t depths[] = { 1, 16, 64 };
-	uint32_t *took = malloc(SAMPLES * sizeof(*took));
+	static uint32_t took[SAMPLES];
 
-	if (!took || xseg_bind(xs, CLIENT, BATCH, 0, "bench client", CLIENT))
+	if ( xseg_bind(xs, CLIENT, BATCH, 0, "bench client", CLIENT))
 		return XSEG_EXIT_FAILED;
 	for (int ms = 0; !xseg_alive(xs, SERVER); ms++) {
 		if (ms == 2000)
@@ -129,7 +129,6 @@ static int run(struct xseg *xs, uint64_t spin_ns, uint64_t duration_ns)
 	       (unsigned long long)spin_ns / 1000);
 	for (size_t i = 0; i < sizeof(depths) / sizeof(*depths); i++)
 		measure(xs, depths[i], spin_ns, duration_ns, took);
-	free(took);
 	return XSEG_EXIT_OK;
 }
 

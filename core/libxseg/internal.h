@@ -52,6 +52,40 @@ static inline struct xs_ring xs_reply_ring(const struct xseg *xs, struct xseg_po
 				 (__u64 *)(port + 1) + xs->h.ring_size, xs->ring_shift };
 }
 
+/* 1 where [first, first + count) is a run of slots that a port may have. */
+static inline int xs_run_of_slots(const struct xseg *xs, struct xseg_port *port, uint32_t *first,
+			uint32_t *count)
+{
+	*first = xs_load(&port->first_request);
+	*count = xs_load(&port->nr_requests);
+	return *count <= xs->h.ring_size && (uint64_t)*first + *count <= xs->h.nr_requests;
+}
+
+/* The port that slot's src names, if it has that slot; else NULL. */
+static inline struct xseg_port *xs_source_of(const struct xseg *xs, uint32_t slot)
+{
+	uint32_t src = xs_load(&xs_slot(xs, slot)->src), first, count;
+	struct xseg_port *port;
+
+	if (src >= xs->h.nr_ports)
+		return NULL;
+	port = xs_port(xs, src);
+	if (!xs_run_of_slots(xs, port, &first, &count) || slot - first >= count)
+		return NULL;
+	return port;
+}
+
+/* -EINVAL, and not_mine -EPERM; 0 where port is neither. */
+int xs_bad_port(const struct xseg *xs, uint32_t port);
+int xs_not_mine(const struct xseg *xs, uint32_t port);
+
+/* Steps that are also made in a dead port's stead; 1 where they were made. */
+int xs_send_back(struct xseg *xs, uint32_t slot, uint32_t dst);
+int xs_take_answer(struct xseg *xs, uint32_t slot);
+
+/* Makes src, unless NULL, look through its slots. */
+void xs_tell(struct xseg *xs, struct xseg_port *src, uint32_t slot);
+
 /* What contradicts itself in a ring, or NULL. */
 const char *xs_ring_trouble(const struct xs_ring *ring, uint32_t nr_requests);
 

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Ports and the requests that travel between them; death and recovery. */
+/* Ports: who has them and what belongs to them; death and recovery. */
 #define _GNU_SOURCE
 #include <signal.h>
 #include <string.h>
-#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 #include "internal.h"
 
-static int bad_port(const struct xseg *xs, uint32_t port)
+int xs_bad_port(const struct xseg *xs, uint32_t port)
 {
 	if (port < xs->h.nr_ports)
 		return 0;
@@ -16,48 +15,20 @@ static int bad_port(const struct xseg *xs, uint32_t port)
 		       xs->h.nr_ports - 1);
 }
 
-static int not_mine(const struct xseg *xs, uint32_t port)
+int xs_not_mine(const struct xseg *xs, uint32_t port)
 {
 	if (port < xs->h.nr_ports && __atomic_load_n(&xs->mine[port], __ATOMIC_RELAXED))
 		return 0;
-	return bad_port(xs, port) ?:
+	return xs_bad_port(xs, port) ?:
 	       xs_fail(EPERM, "port %u is not bound through this handle", port);
-}
-
-static void dropped(struct xseg_port *port)
-{
-	__atomic_fetch_add(&port->dropped, 1, __ATOMIC_RELAXED);
-}
-
-/* 1 where [first, first + count) is a run of slots that a port may have. */
-static int run_of_slots(const struct xseg *xs, struct xseg_port *port, uint32_t *first,
-			uint32_t *count)
-{
-	*first = xs_load(&port->first_request);
-	*count = xs_load(&port->nr_requests);
-	return *count <= xs->h.ring_size && (uint64_t)*first + *count <= xs->h.nr_requests;
-}
-
-/* The port that slot's src names, if it has that slot; else NULL. */
-static struct xseg_port *source_of(const struct xseg *xs, uint32_t slot)
-{
-	uint32_t src = xs_load(&xs_slot(xs, slot)->src), first, count;
-	struct xseg_port *port;
-
-	if (src >= xs->h.nr_ports)
-		return NULL;
-	port = xs_port(xs, src);
-	if (!run_of_slots(xs, port, &first, &count) || slot - first >= count)
-		return NULL;
-	return port;
 }
 
 int xseg_port_slots(struct xseg *xs, uint32_t port, uint32_t *first, uint32_t *count)
 {
-	if (bad_port(xs, port))
+	if (xs_bad_port(xs, port))
 		return -EINVAL;
 	if (xs_load(&xs_port(xs, port)->state) != XSEG_PORT_BOUND ||
-	    !run_of_slots(xs, xs_port(xs, port), first, count))
+	    !xs_run_of_slots(xs, xs_port(xs, port), first, count))
 		return xs_fail(EINVAL, "port %u is not bound", port);
 	return 0;
 }
@@ -66,7 +37,7 @@ int xseg_port_data(struct xseg *xs, uint32_t port, uint64_t *at, uint64_t *lengt
 {
 	uint64_t first, count;
 
-	if (bad_port(xs, port))
+	if (xs_bad_port(xs, port))
 		return -EINVAL;
 	first = xs_load(&xs_port(xs, port)->first_page);
 	count = xs_load(&xs_port(xs, port)->nr_pages);
@@ -76,220 +47,6 @@ int xseg_port_data(struct xseg *xs, uint32_t port, uint64_t *at, uint64_t *lengt
 	*at = xs->h.data_at + first * XSEG_PAGE;
 	*length = count * XSEG_PAGE;
 	return 0;
-}
-
-struct xseg_request *xseg_request(struct xseg *xs, uint32_t slot)
-{
-	return slot < xs->h.nr_requests ? xs_slot(xs, slot) : NULL;
-}
-
-/* --- requests ----------------------------------------------------------- */
-
-/*
- * Makes src look through its slots.  The entry is there for an owner that looks
- * at its ring only; where it does not fit, others are in it.
- */
-static void tell(struct xseg *xs, struct xseg_port *src, uint32_t slot)
-{
-	struct xs_ring ring;
-
-	if (!src)
-		return;
-	ring = xs_reply_ring(xs, src);
-	xs_store_mb(&src->rescan, 1);
-	xs_ring_push(&ring, slot);
-	xs_ring_bell(xs, src);
-}
-
-/*
- * Sends slot back if it was sent to dst, which is closed, and not accepted.
- * Its status is EOWNERDEAD since it was submitted, so this is one step.
- */
-static int send_back(struct xseg *xs, uint32_t slot, uint32_t dst)
-{
-	struct xseg_port *src = source_of(xs, slot);
-
-	if (!xs_slot_step(xs_slot(xs, slot), dst, XSEG_REQUEST_SUBMITTED, XSEG_REQUEST_DONE))
-		return 0;
-	tell(xs, src, slot);
-	return 1;
-}
-
-int xseg_submit(struct xseg *xs, uint32_t dst, const uint32_t *slots, uint32_t n)
-{
-	struct xseg_port *port;
-	struct xs_ring ring;
-	uint32_t went;
-
-	if (bad_port(xs, dst))
-		return -EINVAL;
-	port = xs_port(xs, dst);
-	if (xs_load(&port->state) != XSEG_PORT_BOUND)
-		return xs_fail(EHOSTDOWN, "nobody serves port %u", dst);
-	ring = xs_request_ring(xs, port);
-	for (went = 0; went < n; went++) {
-		uint32_t slot = slots[went];
-		struct xseg_request *r = xseg_request(xs, slot);
-
-		if (!r || !source_of(xs, slot) || xs_load(&r->state) != XSEG_REQUEST_FREE) {
-			if (went)
-				break;
-			return xs_fail(EINVAL, "request %u is not one of its src's, or not free",
-				       slot);
-		}
-		r->status = EOWNERDEAD; /* unless someone says something else */
-		r->serviced = 0;
-		xs_store_mb(&r->hand, (uint64_t)dst << 32 | XSEG_REQUEST_SUBMITTED);
-		/* If it can't be called back, an older entry has led to it. */
-		if (!xs_ring_push(&ring, slot) &&
-		    xs_slot_step(r, dst, XSEG_REQUEST_SUBMITTED, XSEG_REQUEST_FREE))
-			break;
-	}
-	if (!went)
-		return 0;
-	/* Either this sees that the port closed or who closed it saw the slots. */
-	if (xs_load(&port->state) != XSEG_PORT_BOUND)
-		for (uint32_t i = 0; i < went; i++)
-			send_back(xs, slots[i], dst);
-	else
-		xs_ring_bell(xs, port);
-	return went;
-}
-
-static int sane(const struct xseg *xs, const struct xseg_request *r)
-{
-	uint64_t at = r->data_at, length = r->data_length;
-
-	return r->target_length <= XSEG_TARGET_MAX &&
-	       (!length || (at >= xs->h.data_at && at <= xs->h.size && length <= xs->h.size - at));
-}
-
-/* Which of slots[0..n), from the ring, are requests to port; they are moved down. */
-static uint32_t accept_each(struct xseg *xs, uint32_t number, uint32_t *slots, uint32_t n)
-{
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t slot = slots[i];
-		struct xseg_request *r = xseg_request(xs, slot);
-
-		if (!r || !xs_slot_step(r, number, XSEG_REQUEST_SUBMITTED,
-					XSEG_REQUEST_ACCEPTED)) {
-			dropped(xs_port(xs, number));
-		} else if (!source_of(xs, slot) || !sane(xs, r)) {
-			r->status = EINVAL;
-			r->serviced = 0;
-			xseg_respond(xs, &slot, 1);
-		} else {
-			slots[kept++] = slot;
-		}
-	}
-	return kept;
-}
-
-int xseg_accept(struct xseg *xs, uint32_t port, uint32_t *slots, uint32_t max)
-{
-	int rc = not_mine(xs, port);
-	uint32_t n, taken = 0, kept = 0;
-	struct xs_ring ring;
-
-	if (rc)
-		return rc;
-	ring = xs_request_ring(xs, xs_port(xs, port));
-	max = max < xs->h.ring_size ? max : xs->h.ring_size;
-	/* 0 shall mean that the ring is empty, not that it began with stale entries. */
-	while (!kept && taken < 2 * xs->h.ring_size && (n = xs_ring_pop(&ring, slots, max))) {
-		taken += n;
-		kept = accept_each(xs, port, slots, n);
-	}
-	return kept;
-}
-
-int xseg_respond(struct xseg *xs, const uint32_t *slots, uint32_t n)
-{
-	struct xseg_port *src, *rung = NULL;
-	int answered = 0;
-
-	for (uint32_t i = 0; i < n; i++) {
-		struct xseg_request *r = xseg_request(xs, slots[i]);
-		uint32_t dst = r ? xs_load(&r->dst) : UINT32_MAX;
-		struct xs_ring ring;
-
-		if (!r || not_mine(xs, dst))
-			continue;
-		src = source_of(xs, slots[i]); /* while it cannot change */
-		if (!xs_slot_step(r, dst, XSEG_REQUEST_ACCEPTED, XSEG_REQUEST_DONE) || !src) {
-			dropped(xs_port(xs, dst));
-			continue;
-		}
-		answered++;
-		ring = xs_reply_ring(xs, src);
-		if (!xs_ring_push(&ring, slots[i]))
-			xs_store_mb(&src->rescan, 1);
-		if (rung != src && rung)
-			xs_ring_bell(xs, rung);
-		rung = src;
-	}
-	if (rung)
-		xs_ring_bell(xs, rung);
-	return answered;
-}
-
-/* Takes slot if it is an answer. */
-static int take_answer(struct xseg *xs, uint32_t slot)
-{
-	struct xseg_request *r = xs_slot(xs, slot);
-	uint64_t hand = xs_load(&r->hand);
-
-	return (uint32_t)hand == XSEG_REQUEST_DONE &&
-	       xs_slot_step(r, hand >> 32, XSEG_REQUEST_DONE, XSEG_REQUEST_FREE);
-}
-
-/* As accept_each(), for answers to the owner of slots [first, first + count). */
-static uint32_t receive_each(struct xseg *xs, struct xseg_port *port, uint32_t *slots, uint32_t n,
-			     uint32_t first, uint32_t count)
-{
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t slot = slots[i];
-
-		if (slot - first < count && take_answer(xs, slot))
-			slots[kept++] = slot;
-		else
-			dropped(port);
-	}
-	return kept;
-}
-
-int xseg_receive(struct xseg *xs, uint32_t number, uint32_t *slots, uint32_t max)
-{
-	int rc = not_mine(xs, number);
-	uint32_t first, count, n, taken = 0, kept = 0;
-	struct xseg_port *port;
-	struct xs_ring ring;
-
-	if (rc)
-		return rc;
-	port = xs_port(xs, number);
-	if (!run_of_slots(xs, port, &first, &count))
-		return xs_fail(EUCLEAN, "port %u: its run of requests is spoilt", number);
-	max = max < xs->h.ring_size ? max : xs->h.ring_size;
-	if (xs_load(&port->rescan) && xs_xchg(&port->rescan, 0)) {
-		for (uint32_t i = 0; i < count && kept < max; i++)
-			if (take_answer(xs, first + i))
-				slots[kept++] = first + i;
-		if (kept == max)
-			xs_store_mb(&port->rescan, 1);
-		if (kept)
-			return kept;
-	}
-	ring = xs_reply_ring(xs, port);
-	while (!kept && taken < 2 * xs->h.ring_size && (n = xs_ring_pop(&ring, slots, max))) {
-		taken += n;
-		kept = receive_each(xs, port, slots, n, first, count);
-	}
-	return kept;
 }
 
 /* --- life and death ----------------------------------------------------- */
@@ -329,7 +86,7 @@ int xseg_alive(struct xseg *xs, uint32_t port)
 {
 	struct xseg_port *p;
 
-	if (bad_port(xs, port))
+	if (xs_bad_port(xs, port))
 		return -EINVAL;
 	p = xs_port(xs, port);
 	return xs_load(&p->state) == XSEG_PORT_BOUND &&
@@ -346,7 +103,7 @@ static uint64_t boottime_ns(void)
 
 int xseg_heartbeat(struct xseg *xs, uint32_t port)
 {
-	int rc = not_mine(xs, port);
+	int rc = xs_not_mine(xs, port);
 
 	if (!rc)
 		xs_store(&xs_port(xs, port)->heartbeat, boottime_ns());
@@ -361,14 +118,14 @@ static uint32_t reclaim(struct xseg *xs, struct xseg_port *port)
 {
 	uint32_t first, count, held = 0;
 
-	if (!run_of_slots(xs, port, &first, &count))
+	if (!xs_run_of_slots(xs, port, &first, &count))
 		return 0;
 	for (uint32_t slot = first; slot < first + count; slot++) {
 		struct xseg_request *r = xs_slot(xs, slot);
 		uint32_t dst = xs_load(&r->dst), state;
 
 		if (xs_slot_step(r, dst, XSEG_REQUEST_SUBMITTED, XSEG_REQUEST_FREE) ||
-		    take_answer(xs, slot))
+		    xs_take_answer(xs, slot))
 			continue;
 		state = xs_load(&r->state);
 		if (state > XSEG_REQUEST_DONE || dst >= xs->h.nr_ports ||
@@ -390,15 +147,15 @@ static int fail_slot(struct xseg *xs, uint32_t slot, uint32_t dst)
 
 	if (hand >> 32 != dst || (uint32_t)hand == XSEG_REQUEST_FREE)
 		return 0;
-	if (send_back(xs, slot, dst))
+	if (xs_send_back(xs, slot, dst))
 		return 1;
-	src = source_of(xs, slot);
+	src = xs_source_of(xs, slot);
 	if (xs_load(&r->hand) == ((uint64_t)dst << 32 | XSEG_REQUEST_ACCEPTED)) {
 		r->status = EOWNERDEAD;
 		r->serviced = 0;
 		failed = xs_slot_step(r, dst, XSEG_REQUEST_ACCEPTED, XSEG_REQUEST_DONE);
 	}
-	tell(xs, src, slot); /* DONE: killed before it told, perhaps */
+	xs_tell(xs, src, slot); /* DONE: killed before it told, perhaps */
 	return failed;
 }
 
@@ -462,7 +219,7 @@ static int bury_dead(struct xseg *xs, uint32_t number)
 
 int xseg_recover(struct xseg *xs, uint32_t port)
 {
-	int rc = bad_port(xs, port) ?: xs_lock(xs);
+	int rc = xs_bad_port(xs, port) ?: xs_lock(xs);
 
 	if (rc)
 		return rc;
@@ -564,7 +321,7 @@ int xseg_bind(struct xseg *xs, uint32_t port, uint32_t nr_requests, uint64_t dat
 	uint64_t nr_pages = data_bytes / XSEG_PAGE + !!(data_bytes % XSEG_PAGE);
 	int rc;
 
-	if (bad_port(xs, port) || bad_port(xs, bell))
+	if (xs_bad_port(xs, port) || xs_bad_port(xs, bell))
 		return -EINVAL;
 	if (nr_requests > xs->h.ring_size)
 		return xs_fail(EINVAL, "port %u: %u requests, but a port has at most as many as "
@@ -582,7 +339,7 @@ int xseg_bind(struct xseg *xs, uint32_t port, uint32_t nr_requests, uint64_t dat
 
 int xseg_unbind(struct xseg *xs, uint32_t port)
 {
-	int rc = not_mine(xs, port) ?: xs_lock(xs);
+	int rc = xs_not_mine(xs, port) ?: xs_lock(xs);
 	uint32_t held;
 
 	if (rc)

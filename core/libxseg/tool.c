@@ -36,6 +36,8 @@ static struct xseg_params params = {
 	.data_bytes = 256ULL << 20,
 };
 static uint64_t spin_us = 20, seconds = 1;
+static struct xseg *xs; /* where the command joins */
+static uint64_t port;   /* where it takes one */
 
 static int wrong(const char *what, const char *value)
 {
@@ -71,31 +73,26 @@ static int number(const char *text, int base, uint64_t max, uint64_t *value)
 
 /* --- commands ----------------------------------------------------------- */
 
-static int create(struct xseg *xs, uint32_t port)
+static int create(void)
 {
 	int rc = xseg_create(segment, &params);
 
-	(void)xs;
-	(void)port;
 	return rc ? failed("create", rc) : XSEG_EXIT_OK;
 }
 
-static int destroy(struct xseg *xs, uint32_t port)
+static int destroy(void)
 {
 	int rc = xseg_destroy(segment);
 
-	(void)xs;
-	(void)port;
 	return rc ? failed("destroy", rc) : XSEG_EXIT_OK;
 }
 
-static int info(struct xseg *xs, uint32_t port)
+static int info(void)
 {
 	const struct xseg_header *h = xseg_header(xs);
 	time_t created = h->created_s;
 	char when[32] = "";
 
-	(void)port;
 	strftime(when, sizeof(when), "%FT%TZ", gmtime(&created));
 	printf("segment   %s\n", h->name);
 	printf("abi       %u\n", h->abi);
@@ -110,59 +107,53 @@ static int info(struct xseg *xs, uint32_t port)
 	return XSEG_EXIT_OK;
 }
 
-static int report_all(struct xseg *xs, uint32_t port)
+static int report_all(void)
 {
-	(void)port;
 	xseg_report_all(xs, stdout);
 	return XSEG_EXIT_OK;
 }
 
-static int report(struct xseg *xs, uint32_t port)
+static int report(void)
 {
 	int rc = xseg_report(xs, port, stdout);
 
 	return rc ? failed("report", rc) : XSEG_EXIT_OK;
 }
 
-static int verify(struct xseg *xs, uint32_t port)
+static int verify(void)
 {
 	int found = xseg_verify(xs, stdout);
 
-	(void)port;
 	if (found < 0)
 		return failed("verify", found);
 	printf("segment %s: %d contradictions\n", segment, found);
 	return found ? XSEG_EXIT_CONTRADICTIONS : XSEG_EXIT_OK;
 }
 
-static int recover(struct xseg *xs, uint32_t port)
+static int recover(void)
 {
 	int rc = xseg_recover(xs, port);
 
 	if (rc < 0)
 		return failed("recoverport", rc);
-	printf("port %u: %d requests went back to their senders\n", port, rc);
+	printf("port %" PRIu64 ": %d requests went back to their senders\n", port, rc);
 	return XSEG_EXIT_OK;
 }
 
-static int bench(struct xseg *xs, uint32_t port)
+static int bench(void)
 {
-	(void)xs;
-	(void)port;
 	return xseg_bench(spin_us * 1000, seconds * 1000000000);
 }
 
-static int help(struct xseg *xs, uint32_t port)
+static int help(void)
 {
-	(void)xs;
-	(void)port;
 	fputs(usage_text, stdout);
 	return XSEG_EXIT_OK;
 }
 
 static const struct command {
 	const char *name;
-	int (*run)(struct xseg *xs, uint32_t port);
+	int (*run)(void);
 	int joins, takes_port;
 } commands[] = {
 	{ "create", create, 0, 0 },
@@ -231,7 +222,7 @@ static int parse_options(int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "g:h", options, NULL)) != -1) {
 		if (option == 'h')
-			exit(help(NULL, 0));
+			exit(help());
 		if (option == '?')
 			return wrong("wrong option", NULL);
 		if (!set_option(option))
@@ -242,8 +233,6 @@ static int parse_options(int argc, char **argv)
 
 static int run(const struct command *command, const char *argument)
 {
-	struct xseg *xs = NULL;
-	uint64_t port = 0;
 	int rc;
 
 	if (command->takes_port && (!argument || !number(argument, 10, UINT32_MAX, &port)))
@@ -252,7 +241,7 @@ static int run(const struct command *command, const char *argument)
 		return wrong("one argument too many", argument);
 	if (command->joins && (rc = xseg_join(segment, &xs)))
 		return failed(command->name, rc);
-	rc = command->run(xs, port);
+	rc = command->run();
 	xseg_leave(xs);
 	return rc;
 }

@@ -261,9 +261,8 @@ static void report_bound(struct xseg *xs, uint32_t number, FILE *out)
 
 int xseg_report(struct xseg *xs, uint32_t port, FILE *out)
 {
-	if (port >= xs->h.nr_ports)
-		return xs_fail(EINVAL, "port %u: segment %s has ports 0 to %u", port, xs->h.name,
-			       xs->h.nr_ports - 1);
+	if (xs_bad_port(xs, port))
+		return -EINVAL;
 	if (xs_load(&xs_port(xs, port)->state) == XSEG_PORT_FREE)
 		fprintf(out, "port %u: free\n", port);
 	else

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Sleeping until rung. */
 #define _GNU_SOURCE
-#include <limits.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -42,47 +41,37 @@ void xs_wake_all(struct xseg *xs)
 		wake(xs, port);
 }
 
-static struct xseg_port *bell_port(struct xseg *xs, uint32_t bell)
-{
-	if (bell < xs->h.nr_ports)
-		return xs_port(xs, bell);
-	xs_fail(EINVAL, "port %u: segment %s has ports 0 to %u", bell, xs->h.name,
-		xs->h.nr_ports - 1);
-	return NULL;
-}
-
 int xseg_prepare_wait(struct xseg *xs, uint32_t bell)
 {
-	struct xseg_port *port = bell_port(xs, bell);
+	int rc = xs_bad_port(xs, bell);
 
-	if (!port)
-		return -EINVAL;
-	xs_store_mb(&port->sleeping, XSEG_SLEEPING);
-	return 0;
+	if (!rc)
+		xs_store_mb(&xs_port(xs, bell)->sleeping, XSEG_SLEEPING);
+	return rc;
 }
 
 int xseg_cancel_wait(struct xseg *xs, uint32_t bell)
 {
-	struct xseg_port *port = bell_port(xs, bell);
+	int rc = xs_bad_port(xs, bell);
 
-	if (!port)
-		return -EINVAL;
-	xs_store(&port->sleeping, XSEG_AWAKE);
-	return 0;
+	if (!rc)
+		xs_store(&xs_port(xs, bell)->sleeping, XSEG_AWAKE);
+	return rc;
 }
 
 int xseg_wait(struct xseg *xs, uint32_t bell, uint64_t timeout_ns)
 {
-	struct xseg_port *port = bell_port(xs, bell);
 	struct timespec timeout = { .tv_sec = timeout_ns / 1000000000,
 				    .tv_nsec = timeout_ns % 1000000000 };
-	int error = 0;
+	int error = 0, rc = xs_bad_port(xs, bell);
+	__u32 *word;
 
-	if (!port)
-		return -EINVAL;
-	if (syscall(SYS_futex, &port->sleeping, FUTEX_WAIT, XSEG_SLEEPING, &timeout, NULL, 0))
+	if (rc)
+		return rc;
+	word = &xs_port(xs, bell)->sleeping;
+	if (syscall(SYS_futex, word, FUTEX_WAIT, XSEG_SLEEPING, &timeout, NULL, 0))
 		error = errno;
-	if (xs_xchg(&port->sleeping, XSEG_AWAKE) == XSEG_RUNG)
+	if (xs_xchg(word, XSEG_AWAKE) == XSEG_RUNG)
 		return 1;
 	if (error == EINTR)
 		return xs_fail(EINTR, "a signal came while waiting at port %u", bell);
@@ -91,10 +80,9 @@ int xseg_wait(struct xseg *xs, uint32_t bell, uint64_t timeout_ns)
 
 int xseg_wake(struct xseg *xs, uint32_t bell)
 {
-	struct xseg_port *port = bell_port(xs, bell);
+	int rc = xs_bad_port(xs, bell);
 
-	if (!port)
-		return -EINVAL;
-	wake(xs, bell);
-	return 0;
+	if (!rc)
+		wake(xs, bell);
+	return rc;
 }

@@ -1,0 +1,55 @@
+#!/bin/sh
+# The xseg command: what it prints, and its exit codes.  BUILD: where it is.
+xseg=${BUILD:-build}/xseg
+name=xseg-test-tool-$$
+failed=0
+trap 'rm -f /dev/shm/$name' EXIT
+echo "tool: no SEED"
+
+# expect CODE TEXT ARGUMENT...: it exits with CODE and prints TEXT
+expect() {
+	code=$1 text=$2
+	shift 2
+	out=$("$xseg" "$@" 2>&1)
+	is=$?
+	[ $is = "$code" ] || { echo "xseg $*: exit code $is, not $code: $out"; failed=1; }
+	case $out in *"$text"*) ;; *) echo "xseg $*: no '$text' in: $out"; failed=1 ;; esac
+}
+
+expect 0 "usage: xseg" help
+expect 0 "usage: xseg" --help
+expect 2 "no command"
+expect 2 "no such command: dance" dance
+expect 2 "not a number" -g $name create --ports many
+expect 2 "port's number" -g $name report
+expect 2 "wrong option" -g $name report -1
+expect 2 "too many" -g $name verify now
+expect 2 "posix:NAME" posix:$name:4 create
+expect 2 "posix:NAME" posix:$name:4:1:13 create
+expect 3 "create" -g $name info
+expect 3 "No such file" -g $name destroy
+expect 1 "power of two" -g $name create --ring 3
+expect 1 "name" -g ../$name create
+expect 0 "" -g $name create --ports 4 --requests 32 --ring 8 --size 1 --mode 600
+expect 1 "File exists" -g $name create
+expect 0 "ports     4," -g $name info
+expect 0 "0 contradictions" -g $name verify
+expect 0 "0 of 4 ports bound" -g $name reportall
+expect 0 "port 3: free" -g $name report 3
+expect 1 "ports 0 to 3" -g $name report 4
+expect 0 "0 requests" -g $name recoverport 0
+printf '\1' | dd of=/dev/shm/$name bs=1 seek=4096 conv=notrunc 2>/dev/null
+expect 4 "is dead" -g $name verify
+expect 0 "dead: recover it" -g $name report 0
+expect 0 "" -g $name recoverport 0
+expect 0 "0 contradictions" -g $name verify
+expect 0 "" -g $name destroy
+XSEG_SEGMENT=$name
+export XSEG_SEGMENT
+expect 3 $name info
+unset XSEG_SEGMENT
+expect 0 "" posix:$name:16:2:12 create
+expect 0 "512 pages" posix:$name:16:2:12 info
+expect 0 "" posix:$name:16:2:12 destroy
+expect 0 "roundtrips" bench --seconds 0
+exit $failed
