@@ -116,7 +116,8 @@ def connection(sock):
 
 
 listener = socket.socket(socket.AF_UNIX)
-listener.bind(PATH)
+listener.bind(PATH + ".new")
 listener.listen(16)
+os.rename(PATH + ".new", PATH)
 while True:
     threading.Thread(target=connection, args=(listener.accept()[0],), daemon=True).start()

@@ -4,7 +4,8 @@
 # Needs root, /dev/fuse, loop devices; nbdkit, fio, e2fsprogs (and qemu-utils, qemu-system-common for two steps).
 here=$(cd "$(dirname "$0")" && pwd)
 loop=$(realpath "${1:-$here/../build/loop}")
-shift
+[ $# = 0 ] || shift
+[ -x "$loop" ] || { echo "there is no $loop: make"; exit 1; }
 [ "$(id -u)" = 0 ] || { echo "needs root"; exit 77; }
 for tool in nbdkit fio mkfs.ext4 python3; do
 	command -v $tool >/dev/null || { echo "needs $tool"; exit 77; }
@@ -26,27 +27,27 @@ cmd() { timeout -k 1 100 "$loop" "$@"; }
 
 # ---- servers: started in a step's subshell, ended by what stop_server finds ----
 server_pid() { cat "$ARCHIPELAGO_ROOT/pid.$1" 2>/dev/null; }
-await_socket() {
-	for _ in $(seq 100); do
-		[ -S "$run/nbd/$1.sock" ] && return
-		sleep 0.05
+await_file() {
+	for _ in $(seq 200); do
+		[ -e "$1" ] && return
+		sleep 0.03
 	done
-	die "no server for $1"
+	die "no server: $1 does not come"
 }
 serve() {	# NAME [nbdkit's arguments...]; without: the file plugin on the disk
 	local name=$1
 	shift
 	[ $# = 0 ] && set -- file "$disk"
-	rm -f "$run/nbd/$name.sock"
-	nbdkit -f -U "$run/nbd/$name.sock" "$@" </dev/null >/dev/null 2>&1 &
+	rm -f "$run/nbd/$name.sock" "$run/ready"
+	nbdkit -f -U "$run/nbd/$name.sock" -P "$run/ready" "$@" </dev/null >/dev/null 2>&1 &
 	echo $! >"$ARCHIPELAGO_ROOT/pid.$name"
-	await_socket "$name"
+	await_file "$run/ready"
 }
 serve_badly() {	# NAME MODE [SIZE]
 	rm -f "$run/nbd/$1.sock"
 	python3 "$here/bad_server.py" "$2" "$run/nbd/$1.sock" ${3:-} </dev/null 2>"$ARCHIPELAGO_ROOT/bad.log" &
 	echo $! >"$ARCHIPELAGO_ROOT/pid.$1"
-	await_socket "$1"
+	await_file "$run/nbd/$1.sock"
 }
 stop_server() {	# NAME [signal]
 	local pid
@@ -126,7 +127,7 @@ step_filesystem() {
 	fresh_disk 512M; serve v
 	d=$(cmd attach v) || die attach
 	mkfs.ext4 -q -F "$d" && mount -o discard "$d" "$mnt" || die mkfs
-	cp -a /usr/share/doc/[a-l]* "$mnt" 2>/dev/null
+	cp -a /usr/share/doc/[a-d]* "$mnt" 2>/dev/null
 	(cd "$mnt" && find . -type f -print0 | xargs -0 sha1sum) >"$run/sums"
 	umount "$mnt" && cmd detach v && d=$(cmd attach v) && mount "$d" "$mnt" || die "attach again"
 	(cd "$mnt" && sha1sum --quiet -c "$run/sums") || die checksums
@@ -227,16 +228,19 @@ step_stuck() {		# killed processes with I/O on a dead server must not keep the d
 import mmap, os, sys, threading
 m = mmap.mmap(-1, 4096)
 fd = os.open(sys.argv[1], os.O_RDWR | os.O_DIRECT)
-for i in range(3): threading.Thread(target=os.pwrite, args=(fd, m, i * 4096)).start()' "$d" & two=$!
-	sleep 0.7
+for i in range(3): threading.Thread(target=os.pwrite, args=(fd, m, i * 4096)).start()' "$d" 2>/dev/null & two=$!
+	for _ in $(seq 100); do	# till all of them wait in the kernel
+		[ "$(cat /proc/$one/status /proc/$two/task/*/status 2>/dev/null | grep -c '^State:.D')" = 4 ] && break
+		sleep 0.1
+	done
 	cmd detach v 2>"$run/err"; [ $? = 5 ] || die "detach of a busy device: $(cat "$run/err")"
 	grep -q "open in process $one (dd)" "$run/err" && grep -q "open in process $two (python" "$run/err" || die "$(cat "$run/err")"
-	kill -KILL $one $two; sleep 0.3
+	disown $one $two; kill -KILL $one $two; sleep 0.3
 	ended_quickly=$(ls /proc/$one /proc/$two >/dev/null 2>&1 && echo no)
 	[ "$ended_quickly" = no ] || die "nothing was stuck: the test shows nothing"
 	cmd detach v 2>"$run/err" || die "detach: $(cat "$run/err")"
 	sed 's/^/    /' "$run/err"
-	wait $one $two 2>/dev/null
+	ended $one && ended $two || die "still stuck"
 	nothing_left v
 }
 
@@ -439,7 +443,7 @@ step_qemu_nbd() {
 	local d
 	fresh_disk; rm -f "$run/nbd/v.sock"
 	qemu-nbd -t -e 8 -f raw -x v -k "$run/nbd/v.sock" --discard=unmap --detect-zeroes=unmap "$disk" & echo $! >"$ARCHIPELAGO_ROOT/pid.v"
-	await_socket v; sleep 0.3
+	await_file "$run/nbd/v.sock"; sleep 0.3
 	d=$(cmd attach v) || die attach
 	fio --name=x --filename="$d" --direct=1 --rw=randwrite --bsrange=4k-1m --size=128m --ioengine=libaio --iodepth=16 --verify=crc32c --output="$run/fio" || die "$(tail "$run/fio")"
 	blkdiscard "$d" || die blkdiscard

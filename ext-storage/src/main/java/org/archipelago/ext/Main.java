@@ -11,6 +11,7 @@ import org.archipelago.config.Role;
 import org.archipelago.ext.command.Program;
 import org.archipelago.ext.daemon.Daemon;
 import org.archipelago.ext.daemon.DirectBacking;
+import org.archipelago.ext.daemon.Launcher;
 import org.archipelago.ext.daemon.Logging;
 import org.archipelago.ext.daemon.ProcessState;
 import org.archipelago.ext.daemon.RoleProcess;
@@ -84,6 +85,7 @@ public final class Main {
         Posix.umask(UMASK);
         Locations usual = Locations.of(System.getenv());
         Locations locations = given.configuration().map(usual::withConfiguration).orElse(usual);
+        Launcher.prepare(locations);
         Logging.toFile(locations.log().resolve(given.process() + ".log"), logLevel(locations, given.process()));
         if (given.process().equals(ProcessState.MAIN)) {
             Daemon daemon = new Daemon(locations);

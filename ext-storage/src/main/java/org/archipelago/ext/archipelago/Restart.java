@@ -26,6 +26,7 @@ final class Restart implements Command {
         Configuration configuration = Launcher.read(session.locations());
         Launcher launcher = new Launcher(session.locations(), configuration, session.console());
         if (operands.isEmpty()) {
+            Start.check(session, configuration);
             launcher.stopMain();
             Start.startAll(session, configuration, launcher);
         } else {

@@ -38,7 +38,7 @@ final class Start implements Command {
 
     /** Also the second half of a restart. */
     static void startAll(Session session, Configuration configuration, Launcher launcher) {
-        check(session, configuration, launcher);
+        check(session, configuration);
         startOne(session, configuration, launcher, ProcessState.MAIN);
         launcher.otherProcesses().forEach(process -> startOne(session, configuration, launcher, process));
     }
@@ -62,8 +62,8 @@ final class Start implements Command {
     }
 
     /** Throws Failure with CONFIGURATION, naming all that is wrong. */
-    private static void check(Session session, Configuration configuration, Launcher launcher) {
-        launcher.prepare();
+    static void check(Session session, Configuration configuration) {
+        Launcher.prepare(session.locations());
         configuration.warnings().forEach(w -> session.console().errLine(w.toString()));
         List<Finding> findings = configuration.checkHost(session.locations());
         findings.stream().filter(f -> !f.isError()).forEach(f -> session.console().errLine(f.toString()));

@@ -34,22 +34,33 @@ public final class ControlServer implements AutoCloseable {
         ExitCode handle(Invocation invocation, Console console);
     }
 
+    /**
+     * How much clients can take up.
+     *
+     * @param commands that run at a time
+     * @param waiting commands that wait for one to end
+     * @param connections in all
+     * @param requestMillis until the whole request must be there
+     * @param keepAliveMillis after which a client that heard nothing is told that it is not forgotten
+     */
+    record Limits(int commands, int waiting, int connections, long requestMillis, long keepAliveMillis) {
+        static Limits usual() {
+            return new Limits(16, 64, 256, 10_000, 4000);
+        }
+    }
+
     /** Longest path of a Unix socket, bytes. */
     public static final int PATH_MAX = 107;
 
     private static final System.Logger LOG = System.getLogger(ControlServer.class.getName());
-    private static final int COMMANDS = 16;
-    private static final int WAITING = 64;
-    private static final int CONNECTIONS = 256;
     private static final int BACKLOG = 128;
     private static final int REQUEST_BYTES = 8 << 20;
-    private static final long REQUEST_NANOS = TimeUnit.SECONDS.toNanos(10);
-    private static final long KEEP_ALIVE_NANOS = TimeUnit.SECONDS.toNanos(4);
-    private static final long TICK_MILLIS = 1000;
+    private static final long TICK_MILLIS = 500;
     private static final long CLOSE_MILLIS = 10_000;
 
     private final Path path;
     private final Handler handler;
+    private final Limits limits;
     private final ServerSocketChannel listener;
     private final Selector selector;
     private final ThreadPoolExecutor commands;
@@ -60,13 +71,19 @@ public final class ControlServer implements AutoCloseable {
 
     /** Listens; a socket that lies there is taken to be a left-over. Clients are served after {@link #start}. */
     public ControlServer(Path path, Handler handler) throws IOException {
+        this(path, handler, Limits.usual());
+    }
+
+    ControlServer(Path path, Handler handler, Limits limits) throws IOException {
         if (path.toString().getBytes(java.nio.charset.StandardCharsets.UTF_8).length > PATH_MAX) {
             throw new IOException(path + ": the path of a socket has at most " + PATH_MAX + " bytes: choose a shorter folder");
         }
         this.path = path;
         this.handler = handler;
+        this.limits = limits;
         AtomicInteger number = new AtomicInteger();
-        this.commands = new ThreadPoolExecutor(COMMANDS, COMMANDS, 60, TimeUnit.SECONDS, new LinkedBlockingQueue<>(WAITING),
+        this.commands = new ThreadPoolExecutor(limits.commands, limits.commands, 60, TimeUnit.SECONDS,
+            new LinkedBlockingQueue<>(limits.waiting),
             task -> new Thread(task, "command-" + number.incrementAndGet()));
         commands.allowCoreThreadTimeOut(true);
         this.selector = Selector.open();
@@ -109,10 +126,10 @@ public final class ControlServer implements AutoCloseable {
 
     private void tick(long now) {
         for (Connection connection : connections) {
-            if (!connection.started() && now - connection.opened() > REQUEST_NANOS) {
-                refuse(connection, ExitCode.TIMED_OUT, "no request came within " + TimeUnit.NANOSECONDS.toSeconds(REQUEST_NANOS) + " s");
+            if (!connection.started() && now - connection.opened() > TimeUnit.MILLISECONDS.toNanos(limits.requestMillis)) {
+                refuse(connection, ExitCode.TIMED_OUT, "no request came within " + limits.requestMillis + " ms");
             } else {
-                connection.keepAlive(now, KEEP_ALIVE_NANOS);
+                connection.keepAlive(now, TimeUnit.MILLISECONDS.toNanos(limits.keepAliveMillis));
             }
         }
     }
@@ -137,8 +154,8 @@ public final class ControlServer implements AutoCloseable {
             Connection connection = new Connection(channel, key);
             key.attach(connection);
             connections.add(connection);
-            if (connections.size() > CONNECTIONS) {
-                refuse(connection, ExitCode.TRY_AGAIN, "archipelagod has " + CONNECTIONS + " clients, which is the most; repeat the command");
+            if (connections.size() > limits.connections) {
+                refuse(connection, ExitCode.TRY_AGAIN, "archipelagod has " + limits.connections + " clients, which is the most; repeat the command");
             }
         } catch (IOException e) {
             LOG.log(Level.WARNING, "a client could not be accepted: {0}", e.getMessage());
@@ -187,8 +204,9 @@ public final class ControlServer implements AutoCloseable {
         try {
             commands.execute(() -> handle(connection, invocation));
         } catch (RejectedExecutionException e) {
-            refuse(connection, ExitCode.TRY_AGAIN, "archipelagod is busy: " + COMMANDS + " commands run and " + WAITING
-                + " wait, which is the most; repeat the command");
+            LOG.log(Level.WARNING, "a client was refused: too many commands");
+            refuse(connection, ExitCode.TRY_AGAIN, "archipelagod is busy: " + limits.commands + " commands run and "
+                + limits.waiting + " wait, which is the most; repeat the command");
         }
     }
 

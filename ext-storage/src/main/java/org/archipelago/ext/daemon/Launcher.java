@@ -55,9 +55,9 @@ public final class Launcher {
         return ProcessState.read(locations.run(), process).filter(s -> s.process().alive());
     }
 
-    /** Folders, as the daemon needs them. */
-    public void prepare() {
-        Folders.make(locations, configuration);
+    /** Makes the folders that the daemon needs. */
+    public static void prepare(Locations locations) {
+        Folders.make(locations, Daemon.read(locations));
     }
 
     /** Names of the processes beside the daemon, in the order of the roles. */

@@ -6,46 +6,38 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.archipelago.config.Locations;
 import org.archipelago.ext.ExitCode;
 import org.archipelago.ext.Failure;
 import org.archipelago.ext.control.ControlServer;
 import org.archipelago.ext.node.Exports;
-import org.archipelago.ext.node.Volumes;
 import org.archipelago.peer.endpoint.EndpointException;
 import org.archipelago.peer.endpoint.ExportInfo;
 import org.archipelago.peer.endpoint.ExportStatus;
 import org.archipelago.peer.endpoint.NbdEndpoint;
 
-/** The NBD endpoint's sockets, counted by who holds them. Thread-safe. */
+/** The NBD endpoint's sockets, kept as long as somebody holds them. Thread-safe. */
 final class NbdExports implements Exports, AutoCloseable {
     private final Locations locations;
     private final NbdEndpoint endpoint;
-    private final Volumes volumes;
-    private final Map<String, Integer> holders = new HashMap<>();
+    private final Map<String, Set<String>> holders = new HashMap<>();
 
-    NbdExports(Locations locations, NbdEndpoint endpoint, Volumes volumes) {
+    NbdExports(Locations locations, NbdEndpoint endpoint) {
         this.locations = locations;
         this.endpoint = endpoint;
-        this.volumes = volumes;
     }
 
     @Override
-    public synchronized Path hold(String volume) {
+    public synchronized Path hold(String volume, String holder) {
         Path socket = locations.nbdSocket(volume);
-        if (holders.merge(volume, 1, Integer::sum) == 1) {
-            boolean done = false;
-            try {
-                serve(volume, socket);
-                done = true;
-            } finally {
-                if (!done) {
-                    holders.remove(volume);
-                }
-            }
+        if (!holders.containsKey(volume)) {
+            serve(volume, socket);
         }
+        holders.computeIfAbsent(volume, v -> new HashSet<>()).add(holder);
         return socket;
     }
 
@@ -66,22 +58,22 @@ final class NbdExports implements Exports, AutoCloseable {
     }
 
     @Override
-    public synchronized void release(String volume) {
-        int left = holders.merge(volume, -1, Integer::sum);
-        if (left <= 0) {
+    public synchronized void release(String volume, String holder) {
+        Set<String> left = holders.getOrDefault(volume, Set.of());
+        if (!left.isEmpty() && left.remove(holder) && left.isEmpty()) {
             holders.remove(volume);
             endpoint.unexport(volume);
         }
     }
 
     @Override
-    public void resized(String volume) {
-        endpoint.resized(volume, volumes.info(volume).size());
+    public synchronized boolean isHeld(String volume, String holder) {
+        return holders.getOrDefault(volume, Set.of()).contains(holder);
     }
 
     @Override
-    public synchronized boolean isServed(String volume) {
-        return holders.containsKey(volume);
+    public void resized(String volume, long size) {
+        endpoint.resized(volume, size);
     }
 
     List<ExportStatus> status() {

@@ -8,6 +8,7 @@ import org.archipelago.config.Locations;
 import org.archipelago.config.Role;
 import org.archipelago.ext.ExitCode;
 import org.archipelago.ext.Failure;
+import org.archipelago.ext.node.Exports;
 import org.archipelago.ext.node.Mapping;
 import org.archipelago.ext.node.MappingStore;
 import org.archipelago.ext.node.Mappings;
@@ -47,7 +48,7 @@ final class RunningNode implements Node, AutoCloseable {
         roles.forEach(peers::serve);
         this.volumes = new Volumes(peers.caller("commands"), composer.ports().first(), composer.mapperPort());
         NbdSettings settings = NbdSettings.defaults().bufferBytes((long) configuration.endpoint().nbdBuffersMib() << 20);
-        this.exports = new NbdExports(locations, new NbdEndpoint(peers.host(), composer.ports().first(), settings), volumes);
+        this.exports = new NbdExports(locations, new NbdEndpoint(peers.host(), composer.ports().first(), settings));
         this.mapped = new MappingStore(locations.run());
         this.mappings = new Mappings(locations, configuration.endpoint(), volumes, exports, mapped, locks);
         peers.start();
@@ -65,7 +66,7 @@ final class RunningNode implements Node, AutoCloseable {
     void restore() {
         for (Mapping mapping : mapped.all()) {
             try {
-                exports.hold(mapping.volume());
+                exports.hold(mapping.volume(), Exports.MAPPING);
                 LOG.log(System.Logger.Level.INFO, "volume {0} is served again on {1}", mapping.volume(), mapping.socket());
             } catch (RuntimeException e) {
                 LOG.log(System.Logger.Level.ERROR, "volume {0} is mapped but cannot be served: {1}", mapping.volume(), e.getMessage());

@@ -7,15 +7,18 @@ import java.nio.file.Path;
  * that reads or writes it.
  */
 public interface Exports {
-    /** Counts a holder; the first one makes the socket. Idempotent only through {@link #release}. */
-    Path hold(String volume);
+    /** Who holds a socket for a mapping. */
+    String MAPPING = "mapping";
 
-    /** The last holder's release removes the socket and cuts off who is connected. */
-    void release(String volume);
+    /** Adds a holder; the first one makes the socket. Nothing happens for one that holds it already. */
+    Path hold(String volume, String holder);
 
-    /** The volume has another size now: tells those who are connected, as far as they can be told. */
-    void resized(String volume);
+    /** Takes a holder away; with the last one the socket goes, and who is connected is cut off. */
+    void release(String volume, String holder);
 
-    /** Whether the socket is there. */
-    boolean isServed(String volume);
+    /** Whether that holder has the socket. */
+    boolean isHeld(String volume, String holder);
+
+    /** The volume has another size now: whoever connects from now on is told. */
+    void resized(String volume, long size);
 }

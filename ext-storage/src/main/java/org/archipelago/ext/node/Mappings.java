@@ -57,7 +57,7 @@ public final class Mappings {
     }
 
     private boolean intact(Mapping mapping) {
-        return exports.isServed(mapping.volume())
+        return exports.isHeld(mapping.volume(), Exports.MAPPING)
             && (mapping.kind() == Kind.NONE ? !wantsDevice(mapping) : loop.shows(mapping.volume(), mapping.device(), mapping.sequence()));
     }
 
@@ -76,9 +76,7 @@ public final class Mappings {
     private Mapping finish(Mapping begun, boolean fresh, Console console) {
         boolean done = false;
         try {
-            if (!exports.isServed(begun.volume())) {
-                exports.hold(begun.volume());
-            }
+            exports.hold(begun.volume(), Exports.MAPPING);
             uri.link(Path.of(begun.socket()));
             Mapping mapping = withDevice(begun, console).withState(State.ATTACHED);
             store.put(mapping);
@@ -145,9 +143,7 @@ public final class Mappings {
         }
         volumes.closeIfThere(mapping.volume());
         uri.unlink(Path.of(mapping.socket()));
-        if (exports.isServed(mapping.volume())) {
-            exports.release(mapping.volume());
-        }
+        exports.release(mapping.volume(), Exports.MAPPING);
         store.remove(mapping.volume());
     }
 
@@ -155,9 +151,7 @@ public final class Mappings {
     public void resize(String volume, long size, Console console) {
         locks.run(volume, console, () -> {
             volumes.resize(volume, size);
-            if (exports.isServed(volume)) {
-                exports.resized(volume);
-            }
+            exports.resized(volume, size);
             Optional<Mapping> mapping = store.get(volume).filter(m -> m.kind() == Kind.LOOP);
             mapping.ifPresent(m -> loop.resize(volume, m.device(), console));
         });

@@ -56,8 +56,14 @@ public record Volume(String name, Kind kind, String id, long size, OptionalLong 
         };
         return new Volume(text(json, "name"), kind, text(json, "id"), number(json, "size"),
             json.has("used") ? OptionalLong.of(number(json, "used")) : OptionalLong.empty(), number(json, "blockSize"),
-            text(json, "origin"), holder(json, "lease"), holder(json, "lock"), number(json, "created"),
+            origin(json), holder(json, "lease"), holder(json, "lock"), number(json, "created"),
             Collections.unmodifiableSortedMap(metadata), text(json, "problem"));
+    }
+
+    /** What an import left behind for a moment was the origin of nothing. */
+    private static String origin(JsonObject json) {
+        String origin = text(json, "origin");
+        return origin.startsWith(TEMPORARY) ? "" : origin;
     }
 
     private static Optional<Holder> holder(JsonObject json, String key) {

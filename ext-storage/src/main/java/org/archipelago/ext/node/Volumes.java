@@ -104,7 +104,9 @@ public final class Volumes {
     }
 
     public void resize(String name, long size) {
-        send(call(Op.RESIZE, name).range(0, size), "resize");
+        JsonObject ask = new JsonObject();
+        ask.addProperty("size", size);
+        send(call(Op.RESIZE, name).data(bytes(ask)), "resize");
     }
 
     /** An empty value removes a key. */

@@ -2,6 +2,7 @@ package org.archipelago.ext.vlmc;
 
 import com.beust.jcommander.Parameter;
 import java.util.List;
+import java.util.UUID;
 import org.archipelago.ext.ExitCode;
 import org.archipelago.ext.command.Command;
 import org.archipelago.ext.command.CommandSpec;
@@ -31,12 +32,13 @@ final class Export implements Command {
         Images.checkFormat(format);
         Node node = session.node();
         node.volumes().info(name);
-        node.exports().hold(name);
+        String holder = "export " + UUID.randomUUID();
+        node.exports().hold(name, holder);
         try {
             Images.check(session.console().verb(Verb.convertOut(format, name, file)), "volume " + name + " is not whole in "
                 + Text.printable(file));
         } finally {
-            node.exports().release(name);
+            node.exports().release(name, holder);
         }
         return ExitCode.OK;
     }

@@ -29,6 +29,8 @@ final class Import implements Command {
         .example("debian.qcow2 debian", "snapshot debian with the disk in debian.qcow2")
         .example("--format raw disk.img disk1", "refused if disk.img is anything but a raw image");
 
+    private static final String HOLDER = "import";
+
     @Parameter(names = {"--format"}, order = 1,
         description = "FORMAT  raw, qcow2, vmdk, vdi, vhdx or vpc; by default what qemu-img finds in FILE.")
     private String format = "";
@@ -80,11 +82,11 @@ final class Import implements Command {
     }
 
     private static void fill(Session session, Node node, String from, String file, String temporary) {
-        node.exports().hold(temporary);
+        node.exports().hold(temporary, HOLDER);
         try {
             Images.check(session.console().verb(Verb.convertIn(from, file, temporary)), "cannot copy image " + Text.printable(file));
         } finally {
-            node.exports().release(temporary);
+            node.exports().release(temporary, HOLDER);
         }
     }
 }

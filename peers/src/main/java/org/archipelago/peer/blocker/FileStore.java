@@ -134,7 +134,12 @@ public final class FileStore implements AutoCloseable {
     }
 
     private void begin(IntSupplier firstSync, long now) {
-        int errno = firstSync.getAsInt();
+        int errno = Errno.EIO;
+        try {
+            errno = firstSync.getAsInt();
+        } catch (RuntimeException | Error e) {
+            log.say(Level.ERROR, "a defect in the first sync", e);
+        }
         if (errno != 0) {
             log.say(Level.ERROR, "what was written before the start could not be made durable: " + Errno.text(errno)
                 + ": every sync is answered with an error until the daemon has been restarted: "

@@ -199,6 +199,8 @@ final class BlockerModelTest {
         } finally {
             threads.shutdownNow();
         }
+        assertThat(TestNode.openFiles(directory)).isZero();
+        assertThat(directory.resolve("tmp")).isEmptyDirectory();
         try (TestNode again = new TestNode(directory)) {
             models.forEach(model -> model.checkAll(again));
         }

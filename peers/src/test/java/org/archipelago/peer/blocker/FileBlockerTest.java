@@ -301,7 +301,6 @@ final class FileBlockerTest {
             node.host.submit(request, reactor, TestNode.PORT);
         }
         long after = threads.getThreadAllocatedBytes(Thread.currentThread().getId());
-        System.out.println("XX "+(after-before)+" "+requests);
         return pool.isEmpty() || requests > 2000 ? -1 : after - before;
     }
 
@@ -315,6 +314,7 @@ final class FileBlockerTest {
                         .range(0, 10)));
                 }
                 answers.forEach(answer -> assertThat(TestNode.await(answer).serviced()).isEqualTo(10));
+                assertThat(TestNode.openFiles(other)).isLessThanOrEqualTo(4);
             }
             for (int i = 0; i < 60; i++) {
                 assertThat(small.read("o" + i, 0, 10).data()).isEqualTo(bytes(10, i));

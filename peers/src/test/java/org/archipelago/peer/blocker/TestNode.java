@@ -1,10 +1,14 @@
 package org.archipelago.peer.blocker;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.IntSupplier;
+import java.util.stream.Stream;
 import org.archipelago.peer.host.Caller;
 import org.archipelago.peer.host.Caller.Call;
 import org.archipelago.peer.host.Caller.Reply;
@@ -130,6 +134,21 @@ final class TestNode implements AutoCloseable {
 
     Reply sendJson(int op, String object, String json) {
         return send(call(op, object).data(json.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    /** How many files below a directory this process has open. */
+    static long openFiles(Path directory) {
+        try (Stream<Path> descriptors = Files.list(Path.of("/proc/self/fd"))) {
+            return descriptors.filter(descriptor -> {
+                try {
+                    return Files.readSymbolicLink(descriptor).startsWith(directory);
+                } catch (IOException e) {
+                    return false; // closed in the meantime
+                }
+            }).count();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     @Override

@@ -1,0 +1,207 @@
+package org.archipelago.peer.endpoint;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.archipelago.posix.Errno;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(20)
+class NbdEndpointTest {
+    private static final int SIZE = 4 << 20;
+    private NbdFixture nbd;
+    private final ExecutorService threads = Executors.newCachedThreadPool();
+
+    @BeforeEach
+    void start() throws IOException {
+        nbd = new NbdFixture(NbdFixture.settings(4 << 20));
+    }
+
+    @AfterEach
+    void stop() throws IOException, InterruptedException {
+        threads.shutdownNow();
+        nbd.awaitIdle();
+        nbd.close();
+    }
+
+    @Test
+    void export_makesASocketForTheGroup() throws IOException {
+        nbd.volume("vol", SIZE);
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(nbd.socket("vol")))).isEqualTo("rw-rw----");
+        try (var files = Files.list(nbd.folder)) {
+            assertThat(files).containsExactly(nbd.socket("vol"));
+        }
+        nbd.endpoint.unexport("vol");
+        nbd.endpoint.unexport("vol");
+        assertThat(nbd.socket("vol")).doesNotExist();
+        assertThat(nbd.endpoint.exports()).isEmpty();
+    }
+
+    @Test
+    void export_replacesAStaleSocketAndNothingElse() throws IOException {
+        try (ServerSocketChannel dead = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            dead.bind(UnixDomainSocketAddress.of(nbd.socket("vol")));
+        }
+        assertThat(nbd.socket("vol")).exists();
+        MemoryComposer.Disk disk = nbd.volume("vol", SIZE);
+        try (NbdClient client = NbdClient.serving(nbd.socket("vol"), false)) {
+            assertThat(client.readSimple(0, 4)).hasSize(4);
+        }
+        Files.writeString(nbd.socket("file"), "precious");
+        assertThatThrownBy(() -> nbd.endpoint.export("file", nbd.socket("file"), new ExportInfo(1, false)))
+            .isInstanceOf(EndpointException.class).hasMessageContaining("not a socket");
+        assertThat(Files.readString(nbd.socket("file"))).isEqualTo("precious");
+        assertThatThrownBy(() -> nbd.endpoint.export("vol", nbd.socket("vol"), new ExportInfo(1, false)))
+            .isInstanceOf(EndpointException.class).hasMessageContaining("exported already");
+        assertThat(disk.size).isEqualTo(SIZE);
+    }
+
+    @Test
+    void unexport_leavesASuccessorsSocket() throws IOException {
+        nbd.volume("vol", SIZE);
+        Files.delete(nbd.socket("vol"));
+        try (ServerSocketChannel successor = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            successor.bind(UnixDomainSocketAddress.of(nbd.socket("vol")));
+            nbd.endpoint.unexport("vol");
+            assertThat(nbd.socket("vol")).exists();
+        }
+    }
+
+    @Test
+    void export_checksThePathsLength() throws IOException, InterruptedException {
+        int room = 107 - nbd.folder.toString().length() - 1;
+        Path longest = nbd.folder.resolve("x".repeat(room));
+        nbd.disks.add(new MemoryComposer.Disk("longest", SIZE, SIZE));
+        nbd.endpoint.export("longest", longest, new ExportInfo(SIZE, false));
+        String uri = "nbd+unix:///longest?socket=" + longest; // Java's own clients stop at 106 bytes
+        assertThat(NbdFixture.run("nbdinfo", "--size", uri).strip()).isEqualTo(String.valueOf(SIZE));
+        nbd.endpoint.unexport("longest");
+        assertThatThrownBy(() -> nbd.endpoint.export("v", nbd.folder.resolve("x".repeat(room + 1)), new ExportInfo(1, false)))
+            .isInstanceOf(EndpointException.class).hasMessageContaining("108 bytes").hasMessageContaining("at most 107")
+            .matches(e -> ((EndpointException) e).errno() == Errno.ENAMETOOLONG);
+        assertThatThrownBy(() -> nbd.endpoint.export("v", nbd.folder.resolve("none/s"), new ExportInfo(1, false)))
+            .isInstanceOf(EndpointException.class).hasMessageContaining("folder");
+    }
+
+    private static long size(Path socket) throws IOException {
+        try (NbdClient client = NbdClient.connect(socket)) {
+            client.greet();
+            client.option(NbdProtocol.OPT_GO, NbdClient.goData(""));
+            return client.optionReplies().get(0).buffer().getLong(2);
+        }
+    }
+
+    @Test
+    void grow_isSeenByNewClientsAndServedToOld() throws IOException {
+        MemoryComposer.Disk disk = nbd.volume("vol", SIZE);
+        try (NbdClient old = NbdClient.serving(nbd.socket("vol"), false)) {
+            assertThat(old.write(SIZE, new byte[512])).isEqualTo(NbdProtocol.ENOSPC);
+            disk.size = SIZE + 8192;
+            nbd.endpoint.resized("vol", SIZE + 8192);
+            assertThat(nbd.status("vol").size()).isEqualTo(SIZE + 8192);
+            assertThat(size(nbd.socket("vol"))).isEqualTo(SIZE + 8192);
+            assertThat(old.write(SIZE, new byte[512])).isZero();
+            assertThat(old.write(SIZE + 8192, new byte[512])).isEqualTo(NbdProtocol.ENOSPC);
+            disk.size = SIZE + 16384; // nobody said so, but the composer is asked
+            assertThat(size(nbd.socket("vol"))).isEqualTo(SIZE + 16384);
+        }
+    }
+
+    @Test
+    void manyVolumesAndConnections_atOnce() throws Exception {
+        List<Future<?>> clients = new ArrayList<>();
+        for (int v = 0; v < 4; v++) {
+            MemoryComposer.Disk disk = nbd.volume("vol" + v, SIZE);
+            disk.mode = v % 2 == 0 ? MemoryComposer.Mode.AT_ONCE : MemoryComposer.Mode.MIXED;
+        }
+        for (int c = 0; c < 32; c++) {
+            int number = c;
+            Path socket = nbd.socket("vol" + c % 4);
+            clients.add(threads.submit(() -> {
+                Random random = new Random(number);
+                int part = SIZE / 8;
+                byte[] model = new byte[part];
+                long base = (long) number / 4 * part;
+                try (NbdClient client = NbdClient.serving(socket, number % 8 < 4)) {
+                    for (int i = 0; i < 60; i++) {
+                        int length = 1 + random.nextInt(100_000);
+                        int at = random.nextInt(part - length);
+                        byte[] data = new byte[length];
+                        random.nextBytes(data);
+                        System.arraycopy(data, 0, model, at, length);
+                        assertThat(client.write(base + at, data)).isZero();
+                        int from = random.nextInt(part - 50_000);
+                        byte[] read = number % 8 < 4 ? client.readStructured(0, base + from, 50_000)
+                            : client.readSimple(base + from, 50_000);
+                        NbdFixture.assertBytes(read, Arrays.copyOfRange(model, from, from + 50_000));
+                    }
+                }
+                return null;
+            }));
+        }
+        for (Future<?> client : clients) {
+            client.get();
+        }
+        assertThat(nbd.status("vol0").bytesServed()).isGreaterThan(8 * 60 * 50_000);
+    }
+
+    @Test
+    void unexport_underLoad_andAgain() throws Exception {
+        nbd.volume("vol", SIZE).mode = MemoryComposer.Mode.MIXED;
+        AtomicInteger reads = new AtomicInteger();
+        List<Future<?>> clients = new ArrayList<>();
+        for (int c = 0; c < 8; c++) {
+            boolean structured = c % 2 == 0;
+            clients.add(threads.submit(() -> {
+                while (!Thread.interrupted()) {
+                    try (NbdClient client = NbdClient.serving(nbd.socket("vol"), structured)) {
+                        while (!Thread.interrupted()) {
+                            for (int i = 0; i < 8; i++) {
+                                client.request(0, NbdProtocol.CMD_READ, i, 0, 300_000);
+                            }
+                            client.receive(8 * 300_000);
+                            reads.addAndGet(8);
+                        }
+                    } catch (IOException e) {
+                        Thread.onSpinWait();
+                    }
+                }
+            }));
+        }
+        for (int round = 0; round < 20; round++) {
+            Thread.sleep(20);
+            nbd.endpoint.unexport("vol");
+            assertThat(nbd.endpoint.exports()).isEmpty();
+            nbd.endpoint.export("vol", nbd.socket("vol"), new ExportInfo(SIZE, false));
+        }
+        int before = reads.get();
+        NbdFixture.await("reads go on", () -> reads.get() > before);
+        clients.forEach(client -> client.cancel(true));
+    }
+
+    @Test
+    void settings_nameTheirLimits() {
+        assertThatThrownBy(() -> NbdSettings.defaults().bufferBytes(1000))
+            .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("bufferBytes=1000");
+        assertThat(NbdSettings.defaults().connections()).isEqualTo(512);
+        assertThat(NbdSettings.defaults().bufferBytes(1 << 20).connections()).isEqualTo(16);
+    }
+}
