@@ -146,8 +146,10 @@ static int start_helper(struct volume *v, struct helper_ready *ready)
 static int bind_device(struct volume *v, const struct helper_ready *ready)
 {
 	int file = place_file(v, "file", ready->read_only ? O_RDONLY : O_RDWR), code;
+	struct stat s;
 
-	if (file < 0)
+	/* fstat makes the kernel know the size: older loop drivers take what it knows, and do not ask */
+	if (file < 0 || fstat(file, &s))
 		return error(E_FAILED, "cannot open the FUSE file of volume %s: %s", v->name, strerror(errno));
 	code = device_bind(v, file, ready);
 	close(file);

@@ -33,6 +33,7 @@ import org.archipelago.xseg.SegmentException;
 public final class Daemon implements Backing, DaemonControl, AutoCloseable {
     private static final System.Logger LOG = System.getLogger(Daemon.class.getName());
     private static final long IDENTITY_MILLIS = 15_000;
+    private static final long PROCESS_MILLIS = 10_000;
 
     private final Locations locations;
     private final Configuration configuration;
@@ -185,7 +186,17 @@ public final class Daemon implements Backing, DaemonControl, AutoCloseable {
             quiet = true;
             LOG.log(Level.INFO, "archipelagod stops: {0} volumes are mapped", node.mapped().all().size());
             node.quiesce();
+            configuration.roles().stream().flatMap(r -> r.process().stream()).distinct().forEach(this::stopProcess);
         }
+    }
+
+    /** What is not gone in time goes when it sees that this process has ended. */
+    private void stopProcess(String name) {
+        ProcessState.read(locations.run(), name).filter(s -> s.process().alive()).ifPresent(s -> {
+            if (!s.stop(PROCESS_MILLIS)) {
+                LOG.log(Level.WARNING, "process {0} ({1}) has not ended within {2} s", name, s.process().pid(), PROCESS_MILLIS / 1000);
+            }
+        });
     }
 
     /** Stops all: no more I/O, what is in flight ends, what was written is durable, then the rest. */

@@ -160,34 +160,23 @@ public final class Launcher {
         } catch (IOException e) {
             console.errLine("archipelago: " + locations.controlSocket() + ": " + e.getMessage() + ": process " + main.get().process().pid()
                 + " gets SIGTERM instead");
-            terminate(main.get());
+            main.get().stop(0);
         }
-        awaitEnd(ProcessState.MAIN, main.get());
+        ended(ProcessState.MAIN, main.get(), main.get().awaitEnd(STOP_MILLIS));
         return true;
     }
 
     /** Ends the process of a role; true where it ran. */
     public boolean stopProcess(String process) {
         Optional<ProcessState> state = living(process);
-        state.ifPresent(s -> {
-            terminate(s);
-            awaitEnd(process, s);
-        });
+        state.ifPresent(s -> ended(process, s, s.stop(STOP_MILLIS)));
         return state.isPresent();
     }
 
-    private static void terminate(ProcessState state) {
-        ProcessHandle.of(state.process().pid()).ifPresent(ProcessHandle::destroy);
-    }
-
-    private static void awaitEnd(String process, ProcessState state) {
-        long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(STOP_MILLIS);
-        while (state.process().alive()) {
-            if (System.nanoTime() - deadline > 0) {
-                throw new Failure(ExitCode.TIMED_OUT, process + ", process " + state.process().pid() + ", has not ended within "
-                    + STOP_MILLIS / 1000 + " s: look at its log; kill -9 loses no write that was answered");
-            }
-            pause();
+    private static void ended(String process, ProcessState state, boolean ended) {
+        if (!ended) {
+            throw new Failure(ExitCode.TIMED_OUT, process + ", process " + state.process().pid() + ", has not ended within "
+                + STOP_MILLIS / 1000 + " s: look at its log; kill -9 loses no write that was answered");
         }
     }
 

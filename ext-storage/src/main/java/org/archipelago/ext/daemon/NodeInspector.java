@@ -100,30 +100,25 @@ final class NodeInspector {
 
     private RoleStatus stopped(Role role) {
         String process = role.process().orElse(ProcessState.MAIN);
-        Optional<ProcessState> state = ProcessState.read(locations.run(), process);
-        State is = State.STOPPED;
-        String why = "not started since the host's boot";
-        if (state.isPresent()) {
-            ProcessState last = state.get();
-            if (last.process().alive()) {
-                is = last.phase() == ProcessState.Phase.STARTING ? State.STOPPED : State.FAILED;
-                why = last.phase() == ProcessState.Phase.STARTING ? "process " + last.process().pid() + " is starting"
-                    : "process " + last.process().pid() + " lives but does not answer";
-            } else {
-                switch (last.phase()) {
-                    case FAILED -> {
-                        is = State.FAILED;
-                        why = last.why();
-                    }
-                    case STOPPED -> why = "stopped";
-                    default -> {
-                        is = State.FAILED;
-                        why = "process " + last.process().pid() + " died without a word: see " + locations.log().resolve(process + ".log");
-                    }
-                }
-            }
-        }
+        Optional<ProcessState> last = ProcessState.read(locations.run(), process);
+        State is = last.filter(s -> s.phase() != ProcessState.Phase.STOPPED).isPresent() ? State.FAILED : State.STOPPED;
+        String why = last.map(s -> why(process, s)).orElse("not started since the host's boot");
         return new RoleStatus(role.name(), role.type().word(), process, role.ports().toString(), is, why, 0, 0, 0);
+    }
+
+    private String why(String process, ProcessState last) {
+        String name = "process " + last.process().pid();
+        return switch (last.phase()) {
+            case STOPPED -> "stopped";
+            case FAILED -> last.why();
+            case STARTING -> last.process().alive() ? name + " is starting" : name + " died while it started: " + log(process);
+            case RUNNING -> last.process().alive() ? name + " lives but does not answer: " + log(process)
+                : name + " died without a word: " + log(process);
+        };
+    }
+
+    private String log(String process) {
+        return "see " + locations.log().resolve(process + ".log");
     }
 
     private static long age(ProcessState state) {

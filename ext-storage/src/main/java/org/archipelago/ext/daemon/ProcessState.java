@@ -12,6 +12,7 @@ import java.nio.file.StandardCopyOption;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
 
 /**
  * What a process of ours says of itself in RUN/NAME.state, for whoever started it and for status.
@@ -25,6 +26,8 @@ public record ProcessState(ProcessId process, Phase phase, String why, Map<Strin
     /** Name of the main process. */
     public static final String MAIN = "archipelagod";
 
+    private static final long POLL_MILLIS = 5;
+
     public enum Phase { STARTING, RUNNING, FAILED, STOPPED }
 
     public static ProcessState now(Phase phase, String why, Map<String, String> roles) {
@@ -34,6 +37,25 @@ public record ProcessState(ProcessId process, Phase phase, String why, Map<Strin
     /** Runs, as far as it can be told from outside. */
     public boolean running() {
         return phase == Phase.RUNNING && process.alive();
+    }
+
+    /** Sends SIGTERM and waits; true once it has ended. */
+    boolean stop(long boundMillis) {
+        ProcessHandle.of(process.pid()).filter(h -> process.alive()).ifPresent(ProcessHandle::destroy);
+        return awaitEnd(boundMillis);
+    }
+
+    /** True once it has ended. */
+    boolean awaitEnd(long boundMillis) {
+        long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(boundMillis);
+        try {
+            while (process.alive() && System.nanoTime() - deadline < 0) {
+                Thread.sleep(POLL_MILLIS);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        return !process.alive();
     }
 
     static Path pidFile(Path run, String name) {

@@ -173,7 +173,8 @@ public final class Volumes {
         if (reply.status() == Errno.OK) {
             return reply;
         }
-        String sentence = reply.message().isBlank() ? what + " " + name + ": " + Errno.text(reply.status()) : reply.message();
+        String sentence = !reply.message().isBlank() ? reply.message() : what + " " + name + ": " + (reply.status() == Errno.EHOSTDOWN
+            ? "a role that this needs is not running ('archipelago status' tells which)" : Errno.text(reply.status()));
         throw new Failure(ExitCode.ofErrno(reply.status()), sentence);
     }
 

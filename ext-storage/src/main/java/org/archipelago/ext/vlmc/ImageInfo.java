@@ -24,7 +24,8 @@ record ImageInfo(String format, long size, String otherFile, boolean encrypted) 
             String data = text(nested(nested(info, "format-specific"), "data"), "data-file");
             return new ImageInfo(text(info, "format"), info.get("virtual-size").getAsLong(), backing.isEmpty() ? data : backing,
                 info.has("encrypted") && info.get("encrypted").getAsBoolean());
-        } catch (JsonParseException | IllegalStateException | UnsupportedOperationException | NullPointerException e) {
+        } catch (JsonParseException | IllegalStateException | UnsupportedOperationException
+                | NumberFormatException | NullPointerException e) {
             throw new Failure(ExitCode.FAILED, Text.printable(file) + ": qemu-img told nothing that can be understood", e);
         }
     }

@@ -311,10 +311,8 @@ final class Operation extends Outgoing {
     }
 
     private void conclude() {
-        if (!concluded) {
-            concluded = true;
-            freeIfOver();
-        }
+        concluded = true;
+        freeIfOver();
     }
 
     private void freeIfOver() {

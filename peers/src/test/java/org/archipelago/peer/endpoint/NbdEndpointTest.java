@@ -17,7 +17,9 @@ import java.util.Random;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import org.archipelago.posix.Errno;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -167,13 +169,14 @@ class NbdEndpointTest {
     void unexport_underLoad_andAgain() throws Exception {
         nbd.volume("vol", SIZE).mode = MemoryComposer.Mode.MIXED;
         AtomicInteger reads = new AtomicInteger();
+        AtomicBoolean over = new AtomicBoolean();
         List<Future<?>> clients = new ArrayList<>();
         for (int c = 0; c < 8; c++) {
             boolean structured = c % 2 == 0;
             clients.add(threads.submit(() -> {
-                while (!Thread.interrupted()) {
+                while (!over.get()) {
                     try (NbdClient client = NbdClient.serving(nbd.socket("vol"), structured)) {
-                        while (!Thread.interrupted()) {
+                        while (!over.get()) {
                             for (int i = 0; i < 8; i++) {
                                 client.request(0, NbdProtocol.CMD_READ, i, 0, 300_000);
                             }
@@ -181,12 +184,12 @@ class NbdEndpointTest {
                             reads.addAndGet(8);
                         }
                     } catch (IOException e) {
-                        Thread.onSpinWait();
+                        LockSupport.parkNanos(1_000_000);
                     }
                 }
             }));
         }
-        for (int round = 0; round < 20; round++) {
+        for (int round = 0; round < 10; round++) {
             Thread.sleep(20);
             nbd.endpoint.unexport("vol");
             assertThat(nbd.endpoint.exports()).isEmpty();
@@ -194,7 +197,10 @@ class NbdEndpointTest {
         }
         int before = reads.get();
         NbdFixture.await("reads go on", () -> reads.get() > before);
-        clients.forEach(client -> client.cancel(true));
+        over.set(true);
+        for (Future<?> client : clients) {
+            client.get();
+        }
     }
 
     @Test

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""vlmc import and export."""
+import os
+import pty
+import random
+
+from images import allocated, file_sum, sparse_image
+from node import DIST, MIB, await_, check, equal, tool
+
+GIB = 1 << 30
+
+
+def stored(node):
+    return sum(allocated(path) for path in node.objects())
+
+
+def test_raw_there_and_back(node):
+    """A sparse image: the contents agree, and holes stay holes in the store and in the export."""
+    image, back = node.files + "/image", node.files + "/back"
+    sparse_image(image, GIB + 7 * 512, pieces=24, seed=random.random())
+    node.vlmc("import", image, "image")
+    info = node.vlmc("info", "--json", "image").json()
+    equal(info["type"], "snapshot", "type of what was imported")
+    check(GIB + 7 * 512 <= info["size"] <= GIB + 4096, f"size of what was imported: {info['size']}")
+    node.expect_clean(lambda: [v for v in node.volumes() if v.startswith("@")], "by the import")
+    check(stored(node) < allocated(image) + 6 * MIB, f"the store takes {stored(node)} bytes for an image of {allocated(image)}")
+    node.vlmc("export", "image", back)
+    equal(file_sum(back, GIB + 7 * 512), file_sum(image), "sum of the export")
+    check(allocated(back) < allocated(image) + 6 * MIB, f"the export takes {allocated(back)} bytes, the image {allocated(image)}")
+
+
+def test_qcow2_there_and_back(node):
+    raw, image, back = node.files + "/raw", node.files + "/image.qcow2", node.files + "/back.qcow2"
+    sparse_image(raw, 256 * MIB, pieces=16, seed=random.random())
+    tool("qemu-img", "convert", "-O", "qcow2", "-c", raw, image)
+    node.vlmc("import", image, "image")
+    node.vlmc("export", "image", back, "--format", "qcow2")
+    tool("qemu-img", "compare", raw, back)
+    tool("qemu-img", "check", back)
+    check(allocated(back) < allocated(raw) + 6 * MIB, f"the export takes {allocated(back)} bytes, the image {allocated(raw)}")
+    node.vlmc("create", "clone", "--snap", "image")
+    node.vlmc("export", "clone", node.files + "/clone")
+    tool("qemu-img", "compare", raw, node.files + "/clone")
+
+
+def test_import_is_an_origin_that_cannot_change(node):
+    image = sparse_image(node.files + "/image", 8 * MIB, pieces=4, seed=1)
+    node.vlmc("import", image, "image")
+    node.vlmc("create", "clone", "--snap", "image")
+    node.vlmc("map", "clone")
+    tool("qemu-io", "-f", "raw", "-c", "write -P 7 0 8M", "nbd:unix:" + node.socket("clone"))
+    device = node.vlmc("map", "image").out.strip()
+    equal(tool("blockdev", "--getro", device).out.strip(), "1", "read-only flag of a snapshot's device")
+    equal(file_sum(device), file_sum(image), "sum of the snapshot after its clone was written")
+    for volume in ("image", "clone"):
+        node.vlmc("unmap", volume)
+
+
+def test_refusals(node):
+    files = node.files
+    sparse_image(files + "/base", 4 * MIB, pieces=1, seed=1)
+    tool("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", files + "/base", files + "/overlay.qcow2")
+    tool("qemu-img", "create", "-q", "-f", "qcow2", files + "/disk.qcow2", "4M")
+    open(files + "/empty", "w").close()
+    node.vlmc("import", files + "/base", "taken")
+    before = node.volumes()
+    for words, code, says in (
+            (("import", files + "/missing", "new"), None, "missing"),
+            (("import", files + "/base", "taken"), 6, "taken"),
+            (("import", files + "/overlay.qcow2", "new"), None, "base"),
+            (("import", "--format", "raw", files + "/disk.qcow2", "new"), 2, "qcow2"),
+            (("import", "--format", "zip", files + "/base", "new"), 2, "zip"),
+            (("import", files + "/empty", "new"), 2, "empty"),
+            (("export", "missing", files + "/out"), 4, "missing"),
+            (("export", "taken", files + "/no/such/folder/out"), None, "folder"),
+            (("export", "--format", "zip", "taken", files + "/out"), 2, "zip")):
+        result = node.vlmc(*words, code=None)
+        check(result.code not in (0, 75), f"succeeded, or may be repeated: {result}")
+        result.complains(result.code if code is None else code, says, most=3)
+        equal(node.volumes(), before, f"volumes after {result.words}")
+
+
+def test_progress_on_a_terminal_only(node):
+    """A terminal gets a progress bar, a file or pipe does not."""
+    image = sparse_image(node.files + "/image", 64 * MIB, pieces=40, seed=2)
+    check("%" not in (lambda r: r.out + r.err)(node.vlmc("import", image, "one")), "a progress bar in a pipe")
+    parent, terminal = pty.openpty()
+    child = node.child([DIST + "/bin/vlmc", "import", image, "two"], stdin=terminal, stdout=terminal, stderr=terminal)
+    os.close(terminal)
+    shown = b""
+    while True:
+        try:
+            shown += os.read(parent, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not shown:
+            break
+    os.close(parent)
+    await_(lambda: child.poll() is not None, "the end of the import")
+    equal(child.returncode, 0, "exit code of the import")
+    check(b"100.00/100%" in shown, f"no progress bar on a terminal: {shown!r}")
+    equal(node.volumes(), ["one", "two"], "volumes")
