@@ -3,6 +3,7 @@ package org.archipelago.ext.daemon;
 import java.util.function.Function;
 import org.archipelago.config.ComposerRole;
 import org.archipelago.config.Configuration;
+import org.archipelago.config.DummyRole;
 import org.archipelago.config.FileBlockerRole;
 import org.archipelago.config.MapperRole;
 import org.archipelago.config.Role;
@@ -11,6 +12,7 @@ import org.archipelago.ext.Failure;
 import org.archipelago.peer.Peer;
 import org.archipelago.peer.blocker.FileStore;
 import org.archipelago.peer.composer.Composer;
+import org.archipelago.peer.dummy.Dummy;
 import org.archipelago.peer.host.Caller;
 import org.archipelago.peer.host.Host;
 import org.archipelago.peer.host.Reactor;
@@ -54,6 +56,8 @@ final class RoleFactory {
             int operations = SegmentPlan.operations(configuration);
             return new Instances(reactor -> new Composer(host, reactor, composer.mapperPort(), composer.blockerPort(), operations),
                 () -> { });
+        } else if (role instanceof DummyRole) {
+            return new Instances(reactor -> new Dummy(), () -> { });
         }
         throw new Failure(ExitCode.CONFIGURATION, "role " + role.name() + ": type " + role.type().word()
             + " is not part of this version");

@@ -104,9 +104,7 @@ public final class Volumes {
     }
 
     public void resize(String name, long size) {
-        JsonObject ask = new JsonObject();
-        ask.addProperty("size", size);
-        send(call(Op.RESIZE, name).data(bytes(ask)), "resize");
+        send(call(Op.RESIZE, name).range(0, size), "resize");
     }
 
     /** An empty value removes a key. */

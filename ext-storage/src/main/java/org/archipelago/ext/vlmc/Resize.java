@@ -3,6 +3,7 @@ package org.archipelago.ext.vlmc;
 import com.beust.jcommander.Parameter;
 import java.util.List;
 import org.archipelago.ext.ExitCode;
+import org.archipelago.ext.Failure;
 import org.archipelago.ext.command.Command;
 import org.archipelago.ext.command.CommandSpec;
 import org.archipelago.ext.command.CommandSpec.Needs;
@@ -19,13 +20,16 @@ final class Resize implements Command {
             + "socket sees it when it connects the next time.")
         .example("web1 --size 40G", "web1 has 40 GiB now");
 
-    @Parameter(names = {"-s", "--size"}, order = 1, required = true,
+    @Parameter(names = {"-s", "--size"}, order = 1,
         description = "SIZE  The new size: MiB, or a number with a unit (512M, 10G, 1.5T).")
     private String size = "";
 
     @Override
     public ExitCode run(Session session, List<String> operands) {
         String name = Names.check(operands.get(0));
+        if (size.isEmpty()) {
+            throw Failure.usage("resize " + name + ": give --size");
+        }
         long bytes = Sizes.parse("size", size);
         if (session.daemon().isEmpty()) {
             Mappings.refuseMapped(session.node().mapped(), name, "resize");

@@ -95,7 +95,7 @@ final class StoreStartTest {
         Path young = Files.createFile(directory.resolve("tmp/young"));
         Files.setLastModifiedTime(young, FileTime.fromMillis(System.currentTimeMillis() - 3_400_000));
         try (TestNode node = new TestNode(directory)) {
-            for (int i = 0; i < 200 && Files.exists(old); i++) {
+            for (int i = 0; i < 3000 && Files.exists(old); i++) {
                 Thread.sleep(10);
             }
             assertThat(old).doesNotExist();
