@@ -5,6 +5,7 @@ import json
 import os
 import pwd
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -220,8 +221,12 @@ class Node:
     def kill(self, number=signal.SIGKILL):
         """Ends the daemon without a word to it; returns when it is gone."""
         pid = self.pid()
-        os.kill(pid, number)
-        await_(lambda: not alive(pid), f"the end of archipelagod, process {pid}", pause=0.002)
+        handle = os.pidfd_open(pid)
+        try:
+            signal.pidfd_send_signal(handle, number)
+            check(select.select([handle], [], [], PATIENCE)[0], f"archipelagod, process {pid}, does not end by signal {number}")
+        finally:
+            os.close(handle)
 
     def socket(self, volume):
         return f"{self.root}/run/nbd/{volume}.sock"

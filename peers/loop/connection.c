@@ -80,9 +80,9 @@ void connection_open(struct helper *h)
 	if (export.size != h->fuse.size) {
 		note("%s: %llu bytes, they were %llu", h->path, (unsigned long long)export.size, (unsigned long long)h->fuse.size);
 		h->fuse.size = export.size;
+		fuse_size_changed(&h->fuse);
 	}
 	retry_later(h);		/* counts only if this connection breaks before its first reply */
-	fuse_size_changed(&h->fuse);
 }
 
 void connection_send(struct helper *h)

@@ -118,7 +118,7 @@ static int configure(struct volume *v, int file, const struct helper_ready *how)
 
 int device_bind(struct volume *v, int file, const struct helper_ready *how)
 {
-	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), failure, code;
+	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), failure = 0, code = 0;
 
 	if (control < 0)
 		return error(E_FAILED, "cannot open /dev/loop-control: %s: modprobe loop", strerror(errno));

@@ -53,7 +53,7 @@ static bool ready(struct talk *t, short events)
 		if (n <= 0)
 			return broken(t, "it does not answer: it is stopped or overloaded");
 		if (p[1].revents)
-			return broken(t, "told to stop");
+			return broken(t, "interrupted by a signal");
 		return true;
 	}
 }
@@ -108,7 +108,7 @@ static bool open_socket(struct talk *t, const char *path)
 		if (now_ms() >= t->deadline)
 			return broken(t, "it accepts no connection: it is stopped or overloaded");
 		if (poll(&(struct pollfd){ .fd = t->stop_fd, .events = POLLIN }, 1, 20) > 0)
-			return broken(t, "told to stop");
+			return broken(t, "interrupted by a signal");
 	}
 	return true;
 }

@@ -28,10 +28,14 @@ final class Connection implements Watcher {
 
     /** Calls that receive for one connection before others have their turn. */
     private static final int RECEIVES = 8;
+    /** Bytes of replies that are sent without looking at more requests first. */
+    private static final int SEND_AT = 256 << 10;
 
     /** Bytes of buffers, and pieces, that its operations hold; the station counts them. */
     long held;
     int pieces;
+    /** Something that it held was released, or what it waited for came: it can go on. */
+    boolean released;
 
     private final Station station;
     private final Export export;
@@ -126,7 +130,8 @@ final class Connection implements Watcher {
 
     /** The composer answered a piece of it. */
     void served(Piece piece) {
-        if (piece.error == 0 && piece.order != Piece.NO_BUFFER) {
+        int command = piece.operation.command;
+        if (piece.error == 0 && (command == NbdProtocol.CMD_READ || command == NbdProtocol.CMD_WRITE)) {
             export.served(piece.length);
         }
     }
@@ -146,6 +151,13 @@ final class Connection implements Watcher {
         if (!toSend) {
             toSend = true;
             station.hasReplies(this);
+        }
+    }
+
+    /** Sends, in the midst of handing out requests, once there is much: data is still in the cache then. */
+    void sendIfMuch() {
+        if (!full && replies.bytes() >= SEND_AT && isOpen()) {
+            transmit();
         }
     }
 
@@ -183,6 +195,7 @@ final class Connection implements Watcher {
         if ((events & EPOLLOUT) != 0) {
             full = false;
         }
+        receiver.beginTurn();
         if (wantsInput()) {
             if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
                 receive();
@@ -195,9 +208,11 @@ final class Connection implements Watcher {
         settle();
     }
 
-    /** Goes on with what was received, after a wait. */
+    /** Goes on with what was received, after a wait or when others have had their turn. */
     void proceed() {
         waiting = false;
+        released = false;
+        receiver.beginTurn();
         if (isOpen() && state != State.ENDING && process()) {
             receive();
         }
@@ -212,8 +227,8 @@ final class Connection implements Watcher {
 
     private void receive() {
         for (int call = 0; call < RECEIVES; call++) {
-            long asked = isServing() ? receiver.wanted() : input.makeRoom();
-            long got = isServing() ? receiver.receive(fd) : input.receive(fd);
+            int asked = isServing() ? receiver.wanted() : input.makeRoom();
+            long got = isServing() ? receiver.receive(fd, asked) : input.receive(fd, asked);
             if (got > 0) {
                 if (!process() || got < asked) {
                     return;
@@ -265,12 +280,7 @@ final class Connection implements Watcher {
     /** After any event: sends, closes what has ended, and says what it waits for. */
     private void settle() {
         if (isOpen() && !full && !replies.isEmpty()) {
-            switch (replies.send(fd)) {
-                case EMPTY -> { }
-                case FULL -> full = true;
-                case MORE -> askForSettling();
-                case BROKEN -> close();
-            }
+            transmit();
         }
         if (state == State.ENDING && operations == 0 && replies.isEmpty()) {
             close();
@@ -278,6 +288,15 @@ final class Connection implements Watcher {
         if (isOpen()) {
             int in = wantsInput() ? EPOLLIN : state == State.ENDING ? 0 : interest & EPOLLIN;
             watch(in | (full ? EPOLLOUT : 0));
+        }
+    }
+
+    private void transmit() {
+        switch (replies.send(fd)) {
+            case EMPTY -> { }
+            case FULL -> full = true;
+            case MORE -> askForSettling();
+            case BROKEN -> close();
         }
     }
 

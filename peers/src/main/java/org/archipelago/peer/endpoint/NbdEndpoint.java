@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
@@ -35,6 +36,7 @@ public final class NbdEndpoint implements AutoCloseable {
     private final Host host;
     private final Station[] stations;
     private final Map<String, Entry> entries = new ConcurrentHashMap<>();
+    private final Set<String> changing = ConcurrentHashMap.newKeySet();
 
     /**
      * Takes buffers and requests of the host's segment for each of its reactors; before or after
@@ -59,49 +61,67 @@ public final class NbdEndpoint implements AutoCloseable {
      *
      * @param socket at most 107 bytes, in a folder that exists
      * @throws EndpointException EEXIST where the volume is exported already or the path is not a
-     *     socket's, ENAMETOOLONG, ENOENT without the folder, or what the system said
+     *     socket's, ENAMETOOLONG, ENOENT without the folder, EBUSY where another thread changes it at
+     *     this moment, or what the system said
      */
     public void export(String volume, Path socket, ExportInfo info) {
-        Station station = station(volume);
         Path path = socket.toAbsolutePath().normalize();
-        synchronized (entries) {
-            Entry there = entries.get(volume);
-            if (there != null) {
-                throw new EndpointException(Errno.EEXIST, "volume " + volume + " is exported already, on "
-                    + there.export.socket());
-            }
-            UnixListener listener = UnixListener.open(path);
-            Export export = new Export(station, volume, path, info, listener.fd());
-            try {
-                onReactor(station, "export " + volume, () -> {
-                    export.begin();
-                    return true;
-                });
-            } catch (EndpointException e) {
-                listener.removeFile();
-                Posix.close(listener.fd());
-                throw e;
-            }
-            entries.put(volume, new Entry(export, listener));
+        changing(volume, () -> begin(volume, path, info));
+    }
+
+    private void begin(String volume, Path path, ExportInfo info) {
+        Station station = station(volume);
+        Entry there = entries.get(volume);
+        if (there != null) {
+            throw new EndpointException(Errno.EEXIST, "volume " + volume + " is exported already, on "
+                + there.export.socket());
         }
+        UnixListener listener = UnixListener.open(path);
+        Export export = new Export(station, volume, path, info, listener.fd());
+        try {
+            onReactor(station, "export " + volume, () -> {
+                export.begin();
+                return true;
+            });
+        } catch (RuntimeException e) {
+            listener.removeFile();
+            Posix.close(listener.fd());
+            throw e;
+        }
+        entries.put(volume, new Entry(export, listener));
     }
 
     /**
      * Stops serving a volume: its socket is removed and its clients are cut off. What they asked for
      * and the composer has is carried out; nobody is told. Nothing happens where it is not exported.
+     *
+     * @throws EndpointException EBUSY where another thread changes it at this moment
      */
     public void unexport(String volume) {
-        synchronized (entries) {
-            Entry entry = entries.get(volume);
-            if (entry == null) {
-                return;
-            }
+        changing(volume, () -> end(volume));
+    }
+
+    private void end(String volume) {
+        Entry entry = entries.get(volume);
+        if (entry != null) {
             entry.listener.removeFile();
             onReactor(station(volume), "unexport " + volume, () -> {
                 entry.export.end();
                 return true;
             });
             entries.remove(volume);
+        }
+    }
+
+    /** One thread at a time changes an export; those of other volumes do not wait for it. */
+    private void changing(String volume, Runnable change) {
+        if (!changing.add(volume)) {
+            throw new EndpointException(Errno.EBUSY, "the export of volume " + volume + " is just being changed; try again");
+        }
+        try {
+            change.run();
+        } finally {
+            changing.remove(volume);
         }
     }
 
@@ -135,8 +155,16 @@ public final class NbdEndpoint implements AutoCloseable {
     /** Stops serving every volume; before the host closes. */
     @Override
     public void close() {
+        EndpointException first = null;
         for (String volume : List.copyOf(entries.keySet())) {
-            unexport(volume);
+            try {
+                unexport(volume);
+            } catch (EndpointException e) {
+                first = first == null ? e : first;
+            }
+        }
+        if (first != null) {
+            throw first;
         }
     }
 
@@ -173,27 +201,33 @@ public final class NbdEndpoint implements AutoCloseable {
                 }
             }
         });
+        if (!isDone(result) && claimed.compareAndSet(false, true)) {
+            throw new EndpointException(Errno.ETIMEDOUT, "cannot " + what + ": its reactor has been busy for "
+                + WAIT_MILLIS / 1000 + " s");
+        }
+        if (!isDone(result)) { // it began just then
+            throw new EndpointException(Errno.ETIMEDOUT, "cannot " + what + ": its reactor has not finished it within "
+                + WAIT_MILLIS / 1000 + " s");
+        }
+        return result.join();
+    }
+
+    /** Waits, whatever interrupts it, at most {@value #WAIT_MILLIS} ms. */
+    private static boolean isDone(CompletableFuture<?> result) {
         boolean interrupted = false;
-        try {
-            while (true) {
-                try {
-                    return result.get(WAIT_MILLIS, TimeUnit.MILLISECONDS);
-                } catch (InterruptedException e) {
-                    interrupted = true;
-                }
-            }
-        } catch (TimeoutException e) {
-            if (claimed.compareAndSet(false, true)) {
-                throw new EndpointException(Errno.ETIMEDOUT, "cannot " + what + ": its reactor has been busy for "
-                    + WAIT_MILLIS / 1000 + " s");
-            }
-            return result.join();
-        } catch (ExecutionException e) {
-            throw new IllegalStateException("cannot " + what, e.getCause());
-        } finally {
-            if (interrupted) {
-                Thread.currentThread().interrupt();
+        long end = System.nanoTime() + WAIT_MILLIS * 1_000_000;
+        while (!result.isDone() && System.nanoTime() - end < 0) {
+            try {
+                result.get(end - System.nanoTime(), TimeUnit.NANOSECONDS);
+            } catch (InterruptedException e) {
+                interrupted = true;
+            } catch (TimeoutException | ExecutionException e) {
+                break;
             }
         }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        return result.isDone();
     }
 }

@@ -413,6 +413,6 @@ final class Negotiation {
             case SERVE -> connection.serve(structured, extents);
             case END -> connection.end();
         }
-        station.resume();
+        station.resume(connection);
     }
 }

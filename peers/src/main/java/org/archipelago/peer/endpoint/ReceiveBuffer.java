@@ -47,9 +47,9 @@ final class ReceiveBuffer {
         return SIZE - end;
     }
 
-    /** recv(2) behind what is there; {@link #makeRoom} first. */
-    long receive(int fd) {
-        long got = Posix.recv(fd, address + end, SIZE - end, 0);
+    /** recv(2) behind what is there; most: not more than {@link #makeRoom} said. */
+    long receive(int fd, int most) {
+        long got = Posix.recv(fd, address + end, most, 0);
         if (got > 0) {
             end += (int) got;
         }
@@ -59,11 +59,13 @@ final class ReceiveBuffer {
     /**
      * recvmsg(2) straight to where it belongs and, what is beyond that, into this buffer, which must
      * be empty.
+     *
+     * @param beyond most bytes for this buffer
      */
-    long receive(int fd, MessageVector vector, long to, int length) {
+    long receive(int fd, MessageVector vector, long to, int length, int beyond) {
         vector.clear();
         vector.add(to, length);
-        vector.add(address, SIZE);
+        vector.add(address, beyond);
         clear();
         long got = Posix.recvmsg(fd, vector.message(), 0);
         if (got > length) {

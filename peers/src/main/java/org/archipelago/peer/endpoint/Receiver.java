@@ -32,6 +32,13 @@ final class Receiver {
     private static final long RANGE_MAX = 32L << 20;
     /** Pieces without data of one operation that the composer has at a time. */
     private static final int RANGES_AT_ONCE = 4;
+    /** A WRITE with as much data is large. */
+    private static final int LARGE = 64 << 10;
+    /** Bytes received behind the data of a large WRITE: headers. */
+    private static final int HEADERS = 512;
+    /** Work of a connection before others have their turn: bytes, a piece counting for some more. */
+    private static final int TURN = 2 << 20;
+    private static final int PIECE_COST = 4096;
     /** Bytes of extents that one BLOCK_STATUS asks for. */
     private static final int EXTENTS = 4096;
 
@@ -40,12 +47,16 @@ final class Receiver {
     private final ReceiveBuffer input;
     private boolean structured;
     private boolean extents;
+    /** The last WRITE was large, so the next may be too: its data should not come into the receive buffer. */
+    private boolean large;
 
     /** What has been handed out in part. */
     private Operation current;
     /** Its piece whose data is being received, and how much of that is there. */
     private Piece filling;
     private int filled;
+    /** What is left of this turn. */
+    private long turn;
     /** Data of a refused WRITE that is still to come. */
     private long unwanted;
 
@@ -61,18 +72,32 @@ final class Receiver {
         extents = agreedExtents;
     }
 
-    /** How much {@link #receive} asks for. */
-    int wanted() {
-        return filling != null ? (int) filling.length - filled + ReceiveBuffer.SIZE : input.makeRoom();
+    /** The connection has its turn, until so much work is done that others should have theirs. */
+    void beginTurn() {
+        turn = TURN;
     }
 
-    /** Receives once, after {@link #process} has looked at all that it could; as recv(2). */
-    long receive(int fd) {
+    /** How much {@link #receive} asks for. */
+    int wanted() {
+        int room = input.makeRoom();
         if (filling == null) {
-            return input.receive(fd);
+            return large ? Math.min(room, HEADERS) : room;
+        }
+        int beyond = current.left > filling.length ? 0 : large ? HEADERS : room;
+        return (int) filling.length - filled + beyond;
+    }
+
+    /**
+     * Receives once, after {@link #process} has looked at all that it could; as recv(2).
+     *
+     * @param wanted as {@link #wanted} said
+     */
+    long receive(int fd, int wanted) {
+        if (filling == null) {
+            return input.receive(fd, wanted);
         }
         int missing = (int) filling.length - filled;
-        long got = input.receive(fd, station.vector(), filling.bufferAddress + filled, missing);
+        long got = input.receive(fd, station.vector(), filling.bufferAddress + filled, missing, wanted - missing);
         if (got > 0) {
             filled += (int) Math.min(got, missing);
         }
@@ -82,16 +107,21 @@ final class Receiver {
     /**
      * Goes through what was received.
      *
-     * @return false where it must wait for something to be released (or the connection has ended)
+     * @return false where it must wait for something to be released or for its next turn (or the
+     *     connection has ended)
      */
     boolean process() {
         while (connection.isServing()) {
+            if (turn <= 0) {
+                station.resume(connection);
+                return false;
+            }
             if (current != null) {
                 boolean enough = current.command == CMD_WRITE ? fill() : handOut();
                 if (!enough) {
                     return false;
                 }
-                if (current != null) {
+                if (current != null && turn > 0) {
                     return true; // a WRITE's data has yet to come
                 }
             } else if (unwanted > 0) {
@@ -131,6 +161,7 @@ final class Receiver {
             connection.end();
             return;
         }
+        turn -= REQUEST_SIZE;
         Operation operation = station.takeOperation();
         connection.operationBegins();
         operation.begin(connection, command, cookie, form(command, flags),
@@ -146,6 +177,7 @@ final class Receiver {
             operation.op = op(command);
             operation.opFlags = opFlags(command, flags);
             operation.oneExtent = (flags & CMD_FLAG_REQ_ONE) != 0;
+            large = command == CMD_WRITE && length >= LARGE;
             current = operation;
         }
     }
@@ -213,7 +245,7 @@ final class Receiver {
     /** Hands out what is left of an operation whose request brings no data; false where it must wait. */
     private boolean handOut() {
         Operation operation = current;
-        while (current == operation) {
+        while (current == operation && turn > 0) {
             Piece piece = nextPiece(operation);
             if (piece == null) {
                 operation.memoryRanOut();
@@ -261,7 +293,7 @@ final class Receiver {
     /** Puts received data into the pieces of a WRITE; false where it must wait for memory. */
     private boolean fill() {
         Operation operation = current;
-        while (current == operation) {
+        while (current == operation && turn > 0) {
             if (filling == null) {
                 long most = untilMultiple(operation, BufferArena.BLOCK_MAX);
                 filling = station.takePiece(operation, (int) most);
@@ -293,6 +325,7 @@ final class Receiver {
 
     /** The composer may answer, and the connection close, before this returns. */
     private void submit(Operation operation, Piece piece) {
+        turn -= PIECE_COST + dataLength(operation, piece);
         operation.submitted(piece);
         if (operation.left == 0) {
             current = null;
@@ -302,6 +335,7 @@ final class Receiver {
             .range(ranged ? piece.offset : 0, ranged ? piece.length : 0)
             .data(piece.bufferAddress, dataLength(operation, piece));
         station.submit(piece);
+        connection.sendIfMuch();
     }
 
     private static long dataLength(Operation operation, Piece piece) {

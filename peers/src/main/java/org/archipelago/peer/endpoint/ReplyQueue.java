@@ -26,6 +26,7 @@ final class ReplyQueue {
     private Outgoing head;
     private Outgoing tail;
     private long sentOfHead;
+    private long bytes;
 
     ReplyQueue(MessageVector vector) {
         this.vector = vector;
@@ -35,7 +36,13 @@ final class ReplyQueue {
         return head == null;
     }
 
+    /** Bytes that are to be sent, about. */
+    long bytes() {
+        return bytes;
+    }
+
     void add(Outgoing outgoing) {
+        bytes += outgoing.headerLength + outgoing.dataLength;
         outgoing.next = null;
         if (head == null) {
             head = outgoing;
@@ -101,6 +108,7 @@ final class ReplyQueue {
         Outgoing first = head;
         head = first.next;
         first.next = null;
+        bytes -= first.headerLength + first.dataLength;
         if (head == null) {
             tail = null;
         }

@@ -191,7 +191,7 @@ final class Station implements Reactor.Poller {
 
     void release(Operation operation, Connection owner) {
         push(operation);
-        released = true;
+        resume(owner);
         owner.operationOver();
     }
 
@@ -264,7 +264,7 @@ final class Station implements Reactor.Poller {
             }
             free[freeCount++] = piece;
         }
-        released = true;
+        resume(connection);
         operation.partGone();
     }
 
@@ -284,9 +284,16 @@ final class Station implements Reactor.Poller {
         waiting.add(connection);
     }
 
-    /** A connection that waits can go on for another reason. */
-    void resume() {
+    /** A connection can go on if it waits; others perhaps too, with what it released. */
+    void resume(Connection connection) {
+        connection.released = true;
         released = true;
+    }
+
+    /** Others release all the time, so a connection that waits is not bothered without some hope. */
+    private boolean canProceed(Connection connection) {
+        return connection.released
+            || connection.pieces < freeCount && connection.held + 2 * NbdSettings.RESERVE <= arena.freeBytes();
     }
 
     @Override
@@ -299,8 +306,13 @@ final class Station implements Reactor.Poller {
         if (released) {
             released = false;
             for (int left = waiting.size(); left > 0; left--) {
-                waiting.poll().proceed();
-                work++;
+                Connection connection = waiting.poll();
+                if (canProceed(connection)) {
+                    connection.proceed();
+                    work++;
+                } else if (connection.isOpen()) {
+                    waiting.add(connection);
+                }
             }
         }
         return work;

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""archipelago.conf with each kind of error, by `archipelago config check` and by a start."""
+import os
+import re
+
+from node import Node, check, equal
+
+FINDING = re.compile(r"^[^:]+\.conf:\d+(:\d+)?: .+; allowed: .+")
+
+
+def refused(node, text, *expected, words=("config", "check")):
+    """Each of the expected texts stands in a finding of its own: file, line, setting, value, what is allowed; exit code 9."""
+    node.configure(text)
+    result = node.archipelago(*words, code=None)
+    result.must(9)
+    lines = [line for line in result.err.splitlines() if ": warning: " not in line and "warning: there is no user" not in line]
+    for line in lines:
+        check(FINDING.match(line.removeprefix("archipelago: ")), f"a finding without file, line or what is allowed: {line!r}")
+    for fragment in expected:
+        check(any(fragment in line for line in lines), f"no finding with {fragment!r}: {result}")
+    equal(result.out, "", "stdout")
+    return lines
+
+
+def edited(node, *changes):
+    """The node's configuration with some texts replaced."""
+    with open(node.conf) as f:
+        text = f.read()
+    for old, new in changes:
+        check(old in text, f"the test's own: no {old!r} in the configuration")
+        text = text.replace(old, new)
+    return text
+
+
+def test_settings():
+    """Everything that is wrong is told at once."""
+    with Node() as node:
+        text = edited(node, ("'mapperd', 'mapperd')", "'mapperd', 'mapprd')"), ("'blocker_port': 1000", "'blocker_port': 77"),
+                      ("'portno_start': 1002, 'portno_end': 1002", "'portno_start': 1000, 'portno_end': 1000, 'nr_ops': 100"),
+                      (node.store + "/maps", node.store + "/blocks"))
+        lines = refused(
+            node, "SEGMENT_SIZE = 0\nREACTOR = 4\nSPIN_US = 'long'\nSEGMENT_TYPE = 'segdev'\nNBD_BUFFERS = 1 << 4\n" + text,
+            "NBD_BUFFERS")  # syntax comes first
+        check(len(lines) == 1, f"settings looked at although the syntax is wrong: {lines}")
+        refused(
+            node, "SEGMENT_SIZE = 0\nREACTOR = 4\nSPIN_US = 'long'\nSEGMENT_TYPE = 'segdev'\nLEASE_S = 4\nLEASE_S = 20\n" + text,
+            ".conf:1: SEGMENT_SIZE = 0", "did you mean REACTORS", "SPIN_US = 'long'", "SEGMENT_TYPE = 'segdev'", "LEASE_S = 4",
+            ".conf:6", "mapprd", "blocker_port = 77", "blockerm.nr_ops = 100", "blockerm.portno_start = 1000: the ports 1000-1000 overlap",
+            "blockerm.archip_dir")
+
+
+def test_more_settings():
+    with Node() as node:
+        refused(node, edited(
+            node, ("'portno_start': 500", "'portno_start': 999999"), ("'portno_start': 1001, ", ""), ("'mapper_port': 1001", "'mapper_prt': 1001"),
+            ("ENDPOINT = 'auto'", "ENDPOINT = 'usb'"), ("GROUP = 'archipelago'", "GROUP = 'a b'"), ("'blockerb_port': 1000", "'blockerb_port': -1"),
+            (node.store + "/maps'", node.store + "/maps', 'fdcache': 3, 'nr_threads': 513, 'direct': 'yes', 'log_level': 9")),
+            "999999", "mapperd", "mapper_prt", "ENDPOINT = 'usb'", "GROUP = 'a b'", "blockerb_port = -1", "fdcache", "nr_threads = 513",
+            "direct = 'yes'", "log_level = 9")
+
+
+def test_syntax():
+    with Node() as node:
+        good = edited(node)
+        node.configure("X = __import__('os').system('touch " + node.files + "/executed')\n" + good)
+        node.archipelago("config", "check", code=9)
+        check(not os.path.exists(node.files + "/executed"), "the configuration was executed")
+        refused(node, "A = 1.5\n  B = 2\nC = [1, 2\n", ".conf:1:5:")
+        refused(node, "A = 'no end\n" + good, ".conf:1")
+        refused(node, "A = " + "[" * 100 + "\n", ".conf:1")
+        with open(node.conf, "wb") as f:
+            f.write(b"# \xff\xfe no UTF-8\n" + good.encode())
+        node.archipelago("config", "check", code=9)
+
+        refused(node, "\n", "roles")
+
+
+def test_host():
+    """What depends on the host: the stores' folders, memory."""
+    with Node() as node:
+        os.rmdir(node.store + "/blocks")
+        with open(node.store + "/blocks", "w"):
+            pass
+        os.rmdir(node.store + "/maps")
+        refused(node, edited(node) + "SEGMENT_SIZE = 1048576\n", "not a folder", "does not exist",
+                "SEGMENT_SIZE = 1048576")
+
+
+def test_start_refuses_the_same():
+    with Node() as node:
+        good = edited(node)
+        refused(node, "SEGMENT_SIZE = 0\n" + good, "SEGMENT_SIZE = 0", words=("start",))
+        check(not node.running(), "it runs")
+        node.configure(good.replace(node.store + "/maps", node.store + "/nowhere"))
+        node.archipelago("start", code=None).complains(9, "nowhere", "does not exist")
+        os.unlink(node.conf)
+        node.archipelago("start", code=None).complains(9, node.conf)
+        node.vlmc("list", code=None).complains(9, node.conf)
+        node.configure(good)
+        node.start()
+        node.configure("SEGMENT_SIZE = 0\n" + good)
+        node.archipelago("restart", code=9)
+        check(node.running(), "restart stopped the daemon, and its configuration is wrong")
+        node.vlmc("list")
+        node.configure(good)
+
+
+def test_endpoint_that_is_not_there():
+    """A driver that this host, or this version, lacks is told when it is needed."""
+    for endpoint in ("xsegbd",):
+        with Node(endpoint=endpoint) as node:
+            node.start()
+            node.vlmc("create", "disk", "--size", "8")
+            node.vlmc("map", "disk", code=None).complains(9, "ENDPOINT", endpoint)
+            node.expect_clean(node.mapped_left, "by a map that failed")
+
+
+def test_show_default_and_other_file():
+    with Node() as node:
+        shown = node.archipelago("config", "show").out
+        check(f"'{node.segment}'" in shown and "NBD_BUFFERS" in shown, f"config show: {shown}")
+        node.configure(shown)
+        check("OK" in node.archipelago("config", "check").out, "what config show prints is not sound")
+        check("# " in node.archipelago("config", "default").out, "config default has no comments")
+        with open(node.files + "/other.conf", "w") as f:
+            f.write("LEASE_S = 1\n")
+        node.archipelago("config", "check", "other.conf", cwd=node.files, code=None).must(9)
+        node.archipelago("config", "chekc", code=None).complains(2, "check")
+
+
+def test_unprivileged_daemon():
+    """The daemon runs as the configured user; devices work, and what commands make alone is that user's too."""
+    with Node(user="nobody", group="nogroup") as node:
+        if not readable_for_all():
+            return
+        node.vlmc("create", "alone", "--size", "8")
+        node.start()
+        with open(f"/proc/{node.pid()}/status") as f:
+            equal(next(line for line in f if line.startswith("Uid:")).split()[1:], ["65534"] * 4, "user of archipelagod")
+        node.vlmc("create", "disk", "--size", "8")
+        device = node.attach("disk")
+        with open(device, "r+b", buffering=0) as f:
+            f.write(b"x" * 4096)
+        node.vlmc("map", "alone")
+        equal({os.stat(p).st_uid for p in node.objects()}, {65534}, "owners of the objects")
+        for folder in ("log", "data", "run"):
+            check(os.stat(f"{node.root}/{folder}").st_mode & 0o007 == 0, f"others may look into {folder}")
+        check(os.stat(node.root + "/run/control.sock").st_mode & 0o007 == 0, "others may use the control socket")
+        check(os.stat(node.socket("disk")).st_mode & 0o007 == 0, "others may use the NBD socket")
+        node.vlmc("unmap", "alone")
+        node.hook("detach", "disk")
+
+
+def readable_for_all():
+    from node import DIST, note
+    path = os.path.realpath(DIST)
+    while path != "/":
+        if not os.stat(path).st_mode & 0o001:
+            note(f"not tested: other users cannot enter {path}")
+            return False
+        path = os.path.dirname(path)
+    return True

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Roles in processes of their own: everything goes through the segment's rings."""
+import os
+import random
+import signal
+
+from images import file_sum, sparse_image
+from node import MIB, Node, await_, check, equal, tool
+
+PROCESSES = {"blockerb": "data", "blockerm": "maps", "mapperd": "mapper", "vlmcd": "mapper"}
+
+
+def states(node):
+    status = node.archipelago("status", "--json", code=None)
+    return {r["role"]: r["state"] for r in status.json()["roles"]}, status.code
+
+
+def pid_of(node, role):
+    return next(r["pid"] for r in node.archipelago("status", "--json").json()["roles"] if r["role"] == role)
+
+
+def test_everything_through_the_rings():
+    with Node(processes=PROCESSES) as node:
+        node.start()
+        status = node.archipelago("status", "--json").json()
+        equal({r["role"]: r["process"] for r in status["roles"]}, PROCESSES, "processes in status")
+        equal(len({r["pid"] for r in status["roles"]} | {status["pid"]}), 4, "different processes")
+        image = sparse_image(node.files + "/image", 64 * MIB, pieces=12, seed=random.random())
+        node.vlmc("import", image, "image")
+        node.vlmc("create", "disk", "--snap", "image", "--size", "80M")
+        device = node.attach("disk")
+        equal(file_sum(device, 64 * MIB), file_sum(image), "sum of the image through the device")
+        uri = "nbd:unix:" + node.socket("disk")
+        tool("qemu-io", "-f", "raw", "-c", "write -P 3 4k 12M", "-c", "flush", "-c", "discard 20M 8M", uri)
+        node.vlmc("snapshot", "disk", "snap")
+        tool("qemu-io", "-f", "raw", "-c", "write -P 4 4k 12M", uri)
+        node.vlmc("resize", "disk", "--size", "96M")
+        tool("qemu-io", "-f", "raw", "-c", "read -P 4 4k 12M", "-c", "read -P 0 20M 8M", "-c", "read -P 0 88M 8M", uri)
+        node.vlmc("create", "clone", "--snap", "snap")
+        node.vlmc("export", "clone", node.files + "/out")
+        tool("qemu-io", "-f", "raw", "-c", "read -P 3 4k 12M", node.files + "/out")
+        node.hook("detach", "disk")
+        for name in ("clone", "snap", "disk", "image"):
+            node.vlmc("remove", name)
+
+
+def test_stop_start_restart_of_a_role():
+    with Node(endpoint="none", processes={"blockerb": "data", "blockerm": "maps"}) as node:
+        node.archipelago("start", "blockerb", code=None).complains(1, "archipelagod", most=3)
+        node.start()
+        node.vlmc("create", "disk", "--size", "16")
+        node.vlmc("map", "disk")
+        uri = "nbd:unix:" + node.socket("disk")
+        tool("qemu-io", "-f", "raw", "-c", "write -P 3 0 8M", uri)
+        node.archipelago("stop", "mapperd", code=None).complains(2, "mapperd", "process")
+        for role in ("blockerb", "blockerm"):
+            node.archipelago("stop", role)
+            seen, code = states(node)
+            equal([seen[role], seen["vlmcd"], code], ["stopped", "running", 3], f"status without {role}")
+            result = node.vlmc("create", "new", "--size", "8", code=None) if role == "blockerm" else None
+            check(result is None or result.code not in (0, 70) and result.seconds < 70, f"without blockerm: {result}")
+            node.archipelago("start", role)
+            equal(states(node)[1], 0, f"status with {role} again")
+            tool("qemu-io", "-f", "raw", "-c", "read -P 3 0 8M", "-c", "write -P 3 1M 1M", uri)
+        former = pid_of(node, "blockerb")
+        node.archipelago("restart", "blockerb")
+        check(pid_of(node, "blockerb") != former, "restart left the process")
+        tool("qemu-io", "-f", "raw", "-c", "read -P 3 0 8M", "-c", "write -P 5 8M 8M", uri)
+        os.kill(pid_of(node, "blockerb"), signal.SIGKILL)
+        await_(lambda: states(node)[0]["blockerb"] == "failed", "status that says that blockerb has failed")
+        node.archipelago("start")
+        tool("qemu-io", "-f", "raw", "-c", "read -P 3 0 8M", "-c", "read -P 5 8M 8M", "-c", "write -P 6 0 1M", uri)
+        node.vlmc("unmap", "disk")
+
+
+def test_killed_daemon_takes_its_processes_along():
+    with Node(endpoint="none", processes={"blockerb": "data"}) as node:
+        node.start()
+        node.vlmc("create", "disk", "--size", "8")
+        node.kill()
+        await_(lambda: not node.processes(), "the end of the role's process after archipelagod's")
+        node.start()
+        equal(node.volumes(), ["disk"], "volumes")
+        node.archipelago("stop", "blockerb")
+        node.archipelago("restart")
+        equal(states(node)[1], 0, "status after a restart")
