@@ -1,6 +1,9 @@
 package org.archipelago.posix;
 
+import com.sun.jna.Library;
 import com.sun.jna.Native;
+import com.sun.jna.NativeLibrary;
+import java.util.Map;
 
 /**
  * The Linux calls that Java has no equal for, mapped directly: about 100 ns each, no allocation with
@@ -23,6 +26,9 @@ public final class Posix {
 
     public static final int FALLOC_FL_KEEP_SIZE = 1;
     public static final int FALLOC_FL_PUNCH_HOLE = 2;
+
+    public static final int LOCK_EX = 2;
+    public static final int LOCK_NB = 4;
 
     public static final int RENAME_NOREPLACE = 1;
     public static final int AT_FDCWD = -100;
@@ -50,7 +56,7 @@ public final class Posix {
     public static final int EPOLL_CLOEXEC = 02000000;
 
     static {
-        Native.register(Posix.class, "c");
+        Native.register(Posix.class, NativeLibrary.getInstance("c", Map.of(Library.OPTION_STRING_ENCODING, "UTF-8")));
     }
 
     private Posix() {}
@@ -83,6 +89,9 @@ public final class Posix {
     public static native int fallocate(int fd, int mode, long offset, long length);
 
     public static native int ftruncate(int fd, long length);
+
+    /** A lock of the open file, not of the process: another descriptor of the file leaves it alone. */
+    public static native int flock(int fd, int operation);
 
     public static native int renameat2(int fromDirectory, String from, int toDirectory, String to, int flags);
 

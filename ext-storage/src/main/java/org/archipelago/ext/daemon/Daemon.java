@@ -51,9 +51,10 @@ public final class Daemon implements Backing, DaemonControl, AutoCloseable {
     public Daemon(Locations locations) {
         this.locations = locations;
         this.configuration = read(locations);
-        write(Phase.STARTING, "");
+        this.identity = Identity.acquire(locations.data(), IDENTITY_MILLIS, () -> holder(locations));
+        write(Phase.STARTING, ""); // not before: what is written there is the living daemon's
         try (Unwinding undo = new Unwinding()) {
-            this.identity = undo.add(Identity.acquire(locations.data(), IDENTITY_MILLIS, () -> holder(locations)));
+            undo.add(identity);
             this.segmentName = segmentName(configuration, identity.shortId());
             SegmentPlan plan = SegmentPlan.of(configuration);
             destroySegment();

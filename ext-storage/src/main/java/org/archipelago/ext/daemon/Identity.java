@@ -2,8 +2,6 @@ package org.archipelago.ext.daemon;
 
 import java.io.IOException;
 import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
@@ -18,10 +16,15 @@ import java.util.regex.Pattern;
 import org.archipelago.ext.ExitCode;
 import org.archipelago.ext.Failure;
 import org.archipelago.peer.mapper.NodeIdentity;
+import org.archipelago.posix.Errno;
+import org.archipelago.posix.Posix;
 
 /**
  * Who this node is: an identity made once in the data folder, and a lock on its file. Whoever has the
  * lock knows that the former daemon of this identity is dead, so that what that one held is its own.
+ *
+ * <p>The lock is flock(2)'s: a lock of Java's would be lost as soon as anything in the process closes
+ * another descriptor of the file.
  */
 public final class Identity implements AutoCloseable {
     private static final Pattern ID = Pattern.compile("[0-9a-f]{32}");
@@ -29,11 +32,11 @@ public final class Identity implements AutoCloseable {
     private static final int SHORT = 8;
 
     private final String id;
-    private final FileChannel channel;
+    private final int lock;
 
-    private Identity(String id, FileChannel channel) {
+    private Identity(String id, int lock) {
         this.id = id;
-        this.channel = channel;
+        this.lock = lock;
     }
 
     /**
@@ -49,12 +52,16 @@ public final class Identity implements AutoCloseable {
             if (!Files.exists(file)) {
                 make(file);
             }
-            FileChannel channel = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE);
-            if (!lock(channel, waitMillis)) {
-                channel.close();
+            int fd = Posix.open(file.toString(), Posix.O_RDWR | Posix.O_CLOEXEC, 0);
+            if (fd < 0) {
+                throw new Failure(ExitCode.FAILED, "cannot open the identity " + file + ": " + Errno.text(Posix.errno())
+                    + ": run this as root, or as the user that archipelagod runs as");
+            }
+            if (!lock(fd, waitMillis)) {
+                Posix.close(fd);
                 throw new Failure(ExitCode.BUSY, "the identity " + file + " is held by " + holder.get());
             }
-            return new Identity(read(file), channel);
+            return readLocked(file, fd);
         } catch (AccessDeniedException e) {
             throw new Failure(ExitCode.FAILED, "no permission to use the identity " + file + ": run this as root, or as the user that "
                 + "archipelagod runs as", e);
@@ -94,10 +101,10 @@ public final class Identity implements AutoCloseable {
         }
     }
 
-    private static boolean lock(FileChannel channel, long waitMillis) throws IOException {
+    private static boolean lock(int fd, long waitMillis) {
         long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(waitMillis);
         try {
-            while (!tryLock(channel)) {
+            while (Posix.flock(fd, Posix.LOCK_EX | Posix.LOCK_NB) != 0) {
                 if (System.nanoTime() - deadline > 0) {
                     return false;
                 }
@@ -110,12 +117,12 @@ public final class Identity implements AutoCloseable {
         }
     }
 
-    private static boolean tryLock(FileChannel channel) throws IOException {
+    private static Identity readLocked(Path file, int fd) throws IOException {
         try {
-            FileLock lock = channel.tryLock();
-            return lock != null;
-        } catch (OverlappingFileLockException e) {
-            return false; // this process has it already
+            return new Identity(read(file), fd);
+        } catch (IOException | Failure e) {
+            Posix.close(fd);
+            throw e;
         }
     }
 
@@ -162,10 +169,6 @@ public final class Identity implements AutoCloseable {
 
     @Override
     public void close() {
-        try {
-            channel.close();
-        } catch (IOException e) {
-            System.getLogger(Identity.class.getName()).log(System.Logger.Level.WARNING, "closing the identity", e);
-        }
+        Posix.close(lock);
     }
 }
