@@ -35,7 +35,7 @@ def edited(node, *changes):
 def test_settings():
     """Everything that is wrong is told at once."""
     with Node() as node:
-        text = edited(node, ("'mapperd', 'mapperd')", "'mapperd', 'mapprd')"), ("'blocker_port': 1000", "'blocker_port': 77"),
+        text = edited(node, ("'mapperd', 'mapperd')", "'mapperd', 'mapprd')"),
                       ("'portno_start': 1002, 'portno_end': 1002", "'portno_start': 1000, 'portno_end': 1000, 'nr_ops': 100, 'fdcache': 4"),
                       (node.store + "/maps", node.store + "/blocks"))
         lines = refused(
@@ -45,7 +45,7 @@ def test_settings():
         refused(
             node, "SEGMENT_SIZE = 0\nREACTOR = 4\nSPIN_US = 'long'\nSEGMENT_TYPE = 'segdev'\nLEASE_S = 4\nLEASE_S = 20\n" + text,
             ".conf:1: SEGMENT_SIZE = 0", "did you mean REACTORS", "SPIN_US = 'long'", "SEGMENT_TYPE = 'segdev'", "LEASE_S = 4",
-            ".conf:6", "mapprd", "blocker_port = 77", "blockerm.nr_ops = 100", "blockerm.portno_start = 1000: the ports 1000-1000 overlap",
+            ".conf:6", "mapprd", "blockerm.nr_ops = 100", "blockerm.portno_start = 1000: the ports 1000-1000 overlap",
             "blockerm.archip_dir", "blockerm.fdcache = 4")
 
 
@@ -89,7 +89,7 @@ def test_host():
 def test_start_refuses_the_same():
     with Node() as node:
         good = edited(node)
-        refused(node, "SEGMENT_SIZE = 0\n" + good, "SEGMENT_SIZE = 0", words=("start",))
+        refused(node, good.replace("'blocker_port': 1000", "'blocker_port': 77"), "vlmcd.blocker_port = 77", words=("start",))
         check(not node.running(), "it runs")
         node.configure(good.replace(node.store + "/maps", node.store + "/nowhere"))
         node.archipelago("start", code=None).complains(9, "nowhere", "does not exist")

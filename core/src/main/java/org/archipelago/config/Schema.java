@@ -43,8 +43,9 @@ public final class Schema {
             number("REACTORS", 0, 0, 64, "threads", "Threads that serve requests; 0 means as many as cores."),
             number("SPIN_US", 50, 0, 1000, "microseconds", "How long a reactor looks for work before it sleeps."),
             word("ENDPOINT", "auto", List.of("auto", "xsegbd", "nbd", "loop", "none"), Map.of(),
-                    "How attach makes a block device: 'auto' takes the first of xsegbd, nbd and loop that the host has;"
-                            + " 'none' makes no device, a volume then has its URI alone."),
+                    "How attach makes a block device: 'auto' takes the first of xsegbd, nbd and loop that the host has, and"
+                            + " makes none for a disk with access=userspace; 'none' makes none for any, a volume then has"
+                            + " its URI alone."),
             number("NBD_RECONNECT_S", 300, 0, 3600, "seconds",
                     "How long a guest's NBD connection waits for a daemon that restarts."),
             number("NBD_BUFFERS", 16, 2, 1024, "MiB", "Memory of one reactor for data in flight of NBD clients."),

@@ -13,14 +13,17 @@ import org.archipelago.ext.node.Mappings;
 final class Attach implements Command {
     static final CommandSpec SPEC = CommandSpec.of("attach", Needs.DAEMON, "Maps VOL_NAME on this host", Attach::new)
         .group(ExtStorage.USING)
-        .details("Prints two lines: the block device, or an empty line where the configuration (ENDPOINT) makes none; and kvm: with "
-            + "what a KVM opens. It can be repeated, also at the same time, and takes the volume for no node: opening it does, or the "
+        .details("Prints two lines: the block device, or an empty line where there is none: ENDPOINT is 'none', or it is 'auto' and the "
+            + "disk has access=userspace; and kvm: with what a KVM opens. It can be repeated, also at the same time, and takes the volume for no node: opening it does, or the "
             + "first write.");
 
     @Override
     public ExitCode run(Session session, List<String> operands) {
         Mappings mappings = session.node().mappings();
-        Mapping mapping = mappings.map(new Orders(session).volume(), session.console());
+        Orders orders = new Orders(session);
+        Mapping mapping = orders.userspace()
+            ? mappings.mapForUri(orders.volume(), session.console())
+            : mappings.map(orders.volume(), session.console());
         session.console().out(mapping.device() + "\nkvm:" + mappings.uri(mapping) + "\n");
         return ExitCode.OK;
     }

@@ -49,6 +49,11 @@ final class Orders {
         return value.equals("True");
     }
 
+    /** Whether the disk is used by its URI alone. */
+    boolean userspace() {
+        return optional("EXTP_ACCESS").filter("userspace"::equals).isPresent();
+    }
+
     /** What is to be noted with the volume; an empty text takes a note away. */
     Map<String, String> notes() {
         Map<String, String> notes = new LinkedHashMap<>();

@@ -43,27 +43,32 @@ public final class Mappings {
         return uri.of(Path.of(mapping.socket()));
     }
 
-    /** Maps a volume, or finds it mapped. */
+    /** Maps a volume to a block device, or finds it mapped. */
     public Mapping map(String volume, Console console) {
+        return map(volume, settings.device() != Device.NONE, console);
+    }
+
+    /** Maps a volume for those who open its URI: with a device only where the configuration insists on one. */
+    public Mapping mapForUri(String volume, Console console) {
+        return map(volume, settings.device() != Device.NONE && settings.device() != Device.AUTO, console);
+    }
+
+    private Mapping map(String volume, boolean device, Console console) {
         return locks.with(volume, console, () -> {
             Optional<Mapping> known = store.get(volume);
-            if (known.isPresent() && known.get().state() == State.ATTACHED && intact(known.get())) {
+            if (known.isPresent() && known.get().state() == State.ATTACHED && intact(known.get(), device)) {
                 return known.get();
             }
             Mapping mapping = known.map(m -> m.withState(State.ATTACHING)).orElseGet(() -> begin(volume));
             store.put(mapping);
-            return finish(mapping, known.isEmpty(), console);
+            return finish(mapping, device, known.isEmpty(), console);
         });
     }
 
-    private boolean intact(Mapping mapping) {
+    /** One without a device is not what a caller wants who is owed one. */
+    private boolean intact(Mapping mapping, boolean device) {
         return exports.isHeld(mapping.volume(), Exports.MAPPING)
-            && (mapping.kind() == Kind.NONE ? !wantsDevice(mapping) : loop.shows(mapping.volume(), mapping.device(), mapping.sequence()));
-    }
-
-    /** It has none because the caller that mapped it was not root: one who is gets it now. */
-    private boolean wantsDevice(Mapping mapping) {
-        return settings.device() != Device.NONE && mapping.device().isEmpty();
+            && (mapping.kind() == Kind.NONE ? !device : loop.shows(mapping.volume(), mapping.device(), mapping.sequence()));
     }
 
     private Mapping begin(String volume) {
@@ -73,12 +78,12 @@ public final class Mappings {
             System.currentTimeMillis() / 1000);
     }
 
-    private Mapping finish(Mapping begun, boolean fresh, Console console) {
+    private Mapping finish(Mapping begun, boolean device, boolean fresh, Console console) {
         boolean done = false;
         try {
             exports.hold(begun.volume(), Exports.MAPPING);
             uri.link(Path.of(begun.socket()));
-            Mapping mapping = withDevice(begun, console).withState(State.ATTACHED);
+            Mapping mapping = (device || begun.kind() != Kind.NONE ? withDevice(begun, console) : begun).withState(State.ATTACHED);
             store.put(mapping);
             done = true;
             return mapping;
@@ -90,9 +95,6 @@ public final class Mappings {
     }
 
     private Mapping withDevice(Mapping mapping, Console console) {
-        if (settings.device() == Device.NONE) {
-            return mapping;
-        }
         if (settings.device() == Device.XSEGBD || settings.device() == Device.NBD) {
             throw new Failure(ExitCode.CONFIGURATION, "ENDPOINT = '" + Mapping.word(settings.device())
                 + "' is not part of this version: set it to 'auto', 'loop' or 'none'");
