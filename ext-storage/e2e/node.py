@@ -9,7 +9,6 @@ import select
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 import uuid
 
@@ -41,6 +40,10 @@ def equal(seen, expected, what):
     check(seen == expected, f"{what}: {seen!r}, and {expected!r} was expected")
 
 
+def shorten(text, most=3000):
+    return text if len(text) <= most else f"{text[:most]}... ({len(text)} characters)"
+
+
 class Result:
     """How a command ended."""
 
@@ -48,7 +51,8 @@ class Result:
         self.words, self.code, self.out, self.err, self.seconds = words, code, out, err, seconds
 
     def __str__(self):
-        return f"{self.words} -> {self.code} in {self.seconds:.2f} s\n  stdout: {self.out.strip()}\n  stderr: {self.err.strip()}"
+        return (f"{shorten(self.words, 200)} -> {self.code} in {self.seconds:.2f} s\n  stdout: {shorten(self.out.strip())}"
+                f"\n  stderr: {shorten(self.err.strip())}")
 
     def must(self, *codes):
         check(self.code in codes, f"exit code {self.code}, expected {' or '.join(map(str, codes))}: {self}")
@@ -122,13 +126,18 @@ def user_exists(name):
 class Node:
     """An ARCHIPELAGO_ROOT. with Node() as node: ends it, and fails where something is left."""
 
-    def __init__(self, endpoint="auto", user="archipelago", group="archipelago", processes=(), settings="", store=None):
-        self.root = tempfile.mkdtemp(prefix="a.", dir="/tmp")  # short: a socket's path has 107 bytes
+    def __init__(self, endpoint="auto", user="archipelago", group="archipelago", processes=(), settings="", store_mib=0):
+        """store_mib: the store is a file system of its own, of that size."""
+        self.root = "/tmp/a" + uuid.uuid4().hex[:7]  # short: a socket's path has 107 bytes, a volume's name up to 80
+        os.mkdir(self.root)
         os.chmod(self.root, 0o755)
         self.segment = "e2e-" + uuid.uuid4().hex[:8]
         self.owner = user if user_exists(user) else None
-        self.store = store or self.root + "/srv"
+        self.store = self.root + "/srv"
         self.files = self.root + "/files"  # for the tests
+        if store_mib:
+            os.mkdir(self.store)
+            tool("mount", "-t", "tmpfs", "-o", f"size={store_mib}M", "e2e", self.store)
         for folder in (self.root + "/etc", self.files, self.store + "/blocks", self.store + "/maps"):
             os.makedirs(folder, exist_ok=True)
         self.give(self.store + "/blocks", self.store + "/maps")
@@ -342,6 +351,8 @@ class Node:
             time.sleep(0.05)
         for mount in reversed(self.mounts()):
             subprocess.run(["umount", "-l", mount], stderr=subprocess.DEVNULL, check=False)
+        while os.path.ismount(self.store):
+            subprocess.run(["umount", "-l", self.store], check=True)
         for path in self.shared_memory():
             os.unlink(path)
         subprocess.run(["rm", "-rf", "--one-file-system", self.root], check=False)

@@ -8,7 +8,7 @@ from node import MIB, check, equal
 LONG = "n" * 80
 BAD_NAMES = ("", "n" * 81, "n" * 5000, "a/b", "/etc/passwd", "..", ".", ".hidden", "../maps/vol-x", "-x", "a b", "a\nb", "a\x01b", "a\x1b[31mb", "a\x7f",
              "Größe", "a\\b", "a;b", "$(id)", "a,b", "a%b", "~", "*")
-BAD_SIZES = ("0", "-1", "-5G", "0.0", "", " ", "abc", "10X", "1e9", "0x10", "1.5.2", "99999999999999999999", "9" * 40, "65T", "1B", "nan",
+BAD_SIZES = ("0", "-1", "-5G", "0.0", "", "abc", "10X", "1e9", "0x10", "1.5.2", "99999999999999999999", "9" * 40, "65T", "1B", "nan",
              "inf", "1,5G", "10 000")
 
 
@@ -66,7 +66,7 @@ def test_sizes(node):
             node.vlmc(*words, code=None).complains(2)
         node.hook("create", "new", code=None, VOL_SIZE=size).complains(2, "VOL_SIZE")
         node.hook("grow", "good", code=None, VOL_SIZE="8", VOL_NEW_SIZE=size).complains(2, "VOL_NEW_SIZE")
-    for size in ("1G", "1.5", "8 "):  # Ganeti gives whole MiB
+    for size in ("1G", "1.5", "8 ", " "):  # Ganeti gives whole MiB
         node.hook("create", "new", code=None, VOL_SIZE=size).complains(2, "VOL_SIZE")
     node.hook("create", "new", code=None).complains(2, "VOL_SIZE")
     node.vlmc("resize", "good", "--size", "4", code=None).complains(2, "good", "shrink")

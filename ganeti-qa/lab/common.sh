@@ -55,15 +55,21 @@ node_loops() {
       $2 in ours || index($3, toy) == 1 { print $1, $3 }'
 }
 
-# lost_loops: loop devices whose file is gone with its mount: no process at all has that file system mounted
+# lost_loops: loop devices whose file system no process at all has mounted any more: what is left of a node, or of a
+# mount that was taken away from under its device.  Those that were there before the lab are not the lab's.
 lost_loops() {
   local device dev file
   losetup -n -l -O NAME,BACK-MAJ:MIN,BACK-FILE 2>/dev/null | while read -r device dev file; do
     case $file in
-      /run/archipelago/*) grep -qxF "$dev" <<< "$(cut -d' ' -f3 /proc/[0-9]*/mountinfo 2>/dev/null)" || echo "$device $file" ;;
+      / | /run/archipelago/*)
+        grep -qxF "$dev" <<< "$(cut -d' ' -f3 /proc/[0-9]*/mountinfo 2>/dev/null)" ||
+          grep -qxF "$(binding "$device")" "$LAB/loops-before" 2>/dev/null || echo "$device $file" ;;
     esac
   done
 }
+
+# binding /dev/loopN: names what it is bound to now; another file gives another name
+binding() { echo "$1 $(cat "/sys/block/${1#/dev/}/diskseq" 2>/dev/null)"; }
 
 [ -r "$QA/provider/$PROVIDER.sh" ] || die "unknown provider '$PROVIDER'; there are: $(cd "$QA/provider" && echo *.sh | sed 's/\.sh//g')"
 # shellcheck source=/dev/null

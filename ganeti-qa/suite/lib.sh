@@ -185,7 +185,7 @@ leftovers() {
     node "$n" pgrep -a -f "extstorage/$PROVIDER/[a-z]+\$" | sed "s/^/$n: hook still running: /" || true
   done
   line=$(lost_loops)
-  [ -z "$line" ] || echo "loop device without a file: $line"
+  [ -z "$line" ] || echo "loop device whose file system is gone: $line"
 }
 
 no_leftovers() {

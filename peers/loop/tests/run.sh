@@ -21,6 +21,7 @@ disk=$ARCHIPELAGO_ROOT/disk.img
 mnt=$ARCHIPELAGO_ROOT/mnt
 mkdir -p "$run/nbd" "$mnt"
 passed=0 failed=0
+cd "$ARCHIPELAGO_ROOT" || exit 1	# fio leaves a file where it runs
 
 die() { echo "    line ${BASH_LINENO[0]}: $*"; exit 1; }
 cmd() { timeout -k 1 100 "$loop" "$@"; }
@@ -127,7 +128,7 @@ step_filesystem() {
 	fresh_disk 512M; serve v
 	d=$(cmd attach v) || die attach
 	mkfs.ext4 -q -F "$d" && mount -o discard "$d" "$mnt" || die mkfs
-	cp -a /usr/share/doc/[a-d]* "$mnt" 2>/dev/null
+	cp -a /usr/share/doc/[a-d]* "$mnt" 2>/dev/null; head -c 100M /dev/urandom >"$mnt/big"
 	(cd "$mnt" && find . -type f -print0 | xargs -0 sha1sum) >"$run/sums"
 	umount "$mnt" && cmd detach v && d=$(cmd attach v) && mount "$d" "$mnt" || die "attach again"
 	(cd "$mnt" && sha1sum --quiet -c "$run/sums") || die checksums
@@ -498,6 +499,24 @@ step_speed() {
 steps="names folder basic filesystem zeroes limits crashes outage stuck grow together killed busy helper_dies foreign lock
 	bad_negotiation bad_requests other_volume qemu_nbd memory speed"
 
+end_jobs() {
+	local p
+	for p in $(jobs -p); do kill -KILL "$p"; done
+} 2>/dev/null
+ours_bound() {	# loop devices that carry a name of ours; those whose mount was detached have lost their file's
+	python3 -c '
+import fcntl, glob, os
+for path in glob.glob("/sys/block/loop*/loop/backing_file"):
+    try:
+        with open("/dev/" + path.split("/")[3], "rb") as device:
+            status = bytearray(232)
+            fcntl.ioctl(device, 0x4C05, status)
+    except OSError:
+        continue
+    if status[56:120].split(b"\0")[0] in [b"v", b"nothing"] + [b"w%d" % i for i in range(1, 9)]:
+        print(path)'
+}
+before=$(ours_bound | wc -l)
 clean_up() {	# of a failed step too
 	local p
 	for p in "$run"/loop/*.pid; do
@@ -512,12 +531,12 @@ clean_up() {	# of a failed step too
 [ $# = 0 ] && set -- $steps
 for step in "$@"; do
 	start=$(date +%s%N)
-	if (step_$step); then passed=$((passed + 1)) word=ok; else failed=$((failed + 1)) word=FAILED; fi
+	if (trap end_jobs EXIT; step_$step); then passed=$((passed + 1)) word=ok; else failed=$((failed + 1)) word=FAILED; fi
 	clean_up
 	printf '%-18s %-6s %6d ms\n' "$step" "$word" $((($(date +%s%N) - start) / 1000000))
 done
-if grep -q "$ARCHIPELAGO_ROOT" /proc/self/mountinfo || losetup -n -O BACK-FILE | grep -q "$ARCHIPELAGO_ROOT" ||
-   pgrep -f '^archipelago-loop serve' | sed 's,.*,/proc/&/environ,' | xargs -r grep -sqz "ARCHIPELAGO_ROOT=$ARCHIPELAGO_ROOT"; then
+if grep -q "$ARCHIPELAGO_ROOT" /proc/self/mountinfo || losetup -n -O BACK-FILE | grep -q "$ARCHIPELAGO_ROOT" || [ "$(ours_bound | wc -l)" -gt "$before" ] ||
+   pgrep -f '^archipelago-loop serve' | sed 's,.*,/proc/&/environ,' | xargs -r grep -slz "ARCHIPELAGO_ROOT=$ARCHIPELAGO_ROOT" | grep -q .; then
 	echo "left over: a mount, a loop device or a helper"
 	failed=$((failed + 1))
 fi

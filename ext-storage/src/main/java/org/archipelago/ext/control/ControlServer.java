@@ -57,6 +57,7 @@ public final class ControlServer implements AutoCloseable {
     private static final int REQUEST_BYTES = 8 << 20;
     private static final long TICK_MILLIS = 500;
     private static final long CLOSE_MILLIS = 10_000;
+    private static final long DRAIN_NANOS = TimeUnit.SECONDS.toNanos(2);
 
     private final Path path;
     private final Handler handler;
@@ -68,6 +69,8 @@ public final class ControlServer implements AutoCloseable {
     private final ByteBuffer buffer = ByteBuffer.allocateDirect(64 << 10);
     private final Thread thread = new Thread(this::run, "control");
     private volatile boolean closing;
+    private volatile boolean ending;
+    private volatile long terminated;
 
     /** Listens; a socket that lies there is taken to be a left-over. Clients are served after {@link #start}. */
     public ControlServer(Path path, Handler handler) throws IOException {
@@ -101,7 +104,7 @@ public final class ControlServer implements AutoCloseable {
 
     private void run() {
         long lastTick = System.nanoTime();
-        while (!closing || !connections.isEmpty()) {
+        while (!ended()) {
             try {
                 selector.select(this::ready, TICK_MILLIS);
                 connections.removeIf(this::closeIfOver);
@@ -112,8 +115,16 @@ public final class ControlServer implements AutoCloseable {
                 }
             } catch (IOException | RuntimeException e) {
                 LOG.log(Level.ERROR, "a defect in the control socket's server: it goes on", e);
+                pause();
             }
         }
+        connections.forEach(Connection::close);
+    }
+
+    /** All commands have ended, and the clients have what these said, or do not take it. */
+    private boolean ended() {
+        return ending
+            && (connections.stream().noneMatch(Connection::started) || System.nanoTime() - terminated > DRAIN_NANOS);
     }
 
     private boolean closeIfOver(Connection connection) {
@@ -163,7 +174,7 @@ public final class ControlServer implements AutoCloseable {
         }
     }
 
-    /** Out of descriptors, most likely: do not spin. */
+    /** After what may go wrong again at once, such as a lack of descriptors: does not spin. */
     private static void pause() {
         try {
             Thread.sleep(20);
@@ -243,8 +254,10 @@ public final class ControlServer implements AutoCloseable {
                 LOG.log(Level.WARNING, "{0} commands were still at work and are cut off", commands.getActiveCount());
                 commands.shutdownNow();
             }
+            terminated = System.nanoTime();
+            ending = true;
             selector.wakeup();
-            thread.join(TICK_MILLIS);
+            thread.join(CLOSE_MILLIS);
             selector.close();
         } catch (IOException e) {
             throw new UncheckedIOException(path + ": " + e.getMessage(), e);

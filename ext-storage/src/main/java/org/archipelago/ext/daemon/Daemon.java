@@ -33,6 +33,7 @@ import org.archipelago.xseg.SegmentException;
 public final class Daemon implements Backing, DaemonControl, AutoCloseable {
     private static final System.Logger LOG = System.getLogger(Daemon.class.getName());
     private static final long IDENTITY_MILLIS = 15_000;
+    private static final long ENDING_MILLIS = 2000;
     private static final long PROCESS_MILLIS = 10_000;
 
     private final Locations locations;
@@ -51,7 +52,7 @@ public final class Daemon implements Backing, DaemonControl, AutoCloseable {
     public Daemon(Locations locations) {
         this.locations = locations;
         this.configuration = read(locations);
-        this.identity = Identity.acquire(locations.data(), IDENTITY_MILLIS, () -> holder(locations));
+        this.identity = Identity.acquire(locations.data(), identityMillis(), () -> holder(locations));
         write(Phase.STARTING, ""); // not before: what is written there is the living daemon's
         try (Unwinding undo = new Unwinding()) {
             undo.add(identity);
@@ -80,6 +81,12 @@ public final class Daemon implements Backing, DaemonControl, AutoCloseable {
         write(Phase.RUNNING, "");
         LOG.log(Level.INFO, "archipelagod runs: identity {0}, segment {1}, {2} reactors", identity.id(), segmentName,
             node.peers().host().reactors().length);
+    }
+
+    /** What runs may be a command, or a daemon that is just ending; one that stays is not waited for. */
+    private long identityMillis() {
+        return ProcessState.read(locations.run(), ProcessState.MAIN).filter(ProcessState::running).isPresent()
+            ? ENDING_MILLIS : IDENTITY_MILLIS;
     }
 
     static Configuration read(Locations locations) {

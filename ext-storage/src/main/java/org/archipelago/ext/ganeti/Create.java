@@ -13,7 +13,8 @@ import org.archipelago.ext.node.Volumes;
 final class Create implements Command {
     static final CommandSpec SPEC = CommandSpec.of("create", Needs.DAEMON, "Makes the volume VOL_NAME of VOL_SIZE MiB", Create::new)
         .group(ExtStorage.MAKING)
-        .details("Blank, or, with EXTP_ORIGIN, from that snapshot. A volume of that name must not exist. Wholly or not at all.");
+        .details("Blank, or, with EXTP_ORIGIN, from that snapshot. A volume of that name must not exist. Wholly or not at all.")
+        .appendix("Parameters of the disk\n  origin (EXTP_ORIGIN)      The snapshot that it starts as; without it the disk is blank.\n");
 
     @Override
     public ExitCode run(Session session, List<String> operands) {

@@ -270,6 +270,22 @@ class ControlServerTest {
     }
 
     @Test
+    void closingDoesNotWaitForWhoSaysNothing() throws IOException {
+        List<SocketChannel> silent = new ArrayList<>();
+        for (int i = 0; i < 5; i++) {
+            silent.add(SocketChannel.open(UnixDomainSocketAddress.of(socket())));
+        }
+        assertThat(call("echo").code()).isEqualTo(6);
+        long start = System.nanoTime();
+        server.close();
+        assertThat(System.nanoTime() - start).isLessThan(TimeUnit.SECONDS.toNanos(5));
+        for (SocketChannel channel : silent) {
+            assertThat(channel.read(ByteBuffer.allocate(1))).isEqualTo(-1);
+            channel.close();
+        }
+    }
+
+    @Test
     void aPathThatIsTooLongIsRefused() {
         Path deep = folder.resolve("x".repeat(120)).resolve("control.sock");
         assertThatThrownBy(() -> new ControlServer(deep, this::handle)).isInstanceOf(IOException.class).hasMessageContaining("107");

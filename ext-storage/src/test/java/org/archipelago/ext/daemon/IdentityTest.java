@@ -33,6 +33,21 @@ class IdentityTest {
         assertThat(data.resolve("below").toFile().list()).containsExactly("identity");
     }
 
+    /** A lock by fcntl would be lost as soon as anything else in the process closes the file. */
+    @Test
+    void readingTheFileDoesNotGiveItUp() throws IOException, InterruptedException {
+        try (Identity held = Identity.acquire(data, 0, () -> "nobody")) {
+            assertThat(Identity.peek(data)).contains(held.id());
+            assertThat(Files.readString(data.resolve("identity"))).startsWith(held.id());
+            assertThat(flock("true")).isNotZero();
+        }
+        assertThat(flock("true")).isZero();
+    }
+
+    private int flock(String command) throws IOException, InterruptedException {
+        return new ProcessBuilder("flock", "--nonblock", data.resolve("identity").toString(), command).start().waitFor();
+    }
+
     @Test
     void isNeverChangedSilently() throws IOException {
         Files.writeString(data.resolve("identity"), "");

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A store that is full, read-only, or away."""
+import errno
+import os
+import random
+
+import nbd
+from images import sparse_image
+from node import MIB, Node, check, equal, tool
+
+
+class Pages:
+    """What was written to a volume and acknowledged, MiB by MiB."""
+
+    def __init__(self, node, volume):
+        self.path, self.volume, self.seeds = node.socket(volume), volume, {}
+
+    def write(self, number, seed=None):
+        seed = random.randrange(1 << 30) if seed is None else seed
+        with nbd.Client(self.path, self.volume) as client:
+            client.write(number * MIB, random.Random(seed).randbytes(MIB))
+        self.seeds[number] = seed
+
+    def check(self, when):
+        with nbd.Client(self.path, self.volume) as client:
+            for number, seed in self.seeds.items():
+                check(client.read(number * MIB, MIB) == random.Random(seed).randbytes(MIB),
+                      f"MiB {number} of {self.volume} is not what was written and acknowledged, {when}")
+
+
+def fill(pages, most):
+    """Writes until the store is full; the client is told ENOSPC."""
+    for number in range(most):
+        try:
+            pages.write(number)
+        except nbd.NbdError as e:
+            equal(errno.errorcode.get(e.number), "ENOSPC", "error for a write to a full store")
+            return number
+    check(False, "the store never gets full")
+
+
+def test_full_store():
+    """Writes fail with ENOSPC, reads go on, nothing that was acknowledged is lost, and space that is freed heals it."""
+    with Node(endpoint="none", store_mib=48) as node:
+        node.start()
+        for volume in ("disk", "other"):
+            node.vlmc("create", volume, "--size", "256M")
+            node.vlmc("map", volume)
+        disk, other = Pages(node, "disk"), Pages(node, "other")
+        for number in range(8):
+            other.write(number)
+        full = fill(disk, 256)
+        for pages in (disk, other):
+            pages.check("while the store is full")
+        rewritten = random.choice(sorted(disk.seeds))
+        disk.write(rewritten)  # takes no space
+        before = node.volumes()
+        image = sparse_image(node.files + "/image", 16 * MIB, pieces=24, seed=1)
+        node.vlmc("import", image, "image", code=None).complains(7, most=3)
+        equal(node.volumes(), before, "volumes after an import that failed")
+        node.vlmc("list")
+        node.vlmc("unmap", "other")
+        node.vlmc("remove", "other")  # how space is freed
+        node.expect_clean(lambda: [p for p in node.objects() if os.stat(p).st_size == 0], "with nothing in it")
+        disk.write(full)
+        disk.check("after space was freed")
+        node.kill()
+        node.start()
+        disk.check("after the store was full and the daemon was killed")
+        disk.write(full + 1)
+        node.vlmc("unmap", "disk")
+        node.vlmc("remove", "disk")
+
+
+def test_full_to_the_last_byte():
+    """Not even a map's page fits: create and snapshot fail as a whole."""
+    with Node(endpoint="none", store_mib=16) as node:
+        node.start()
+        node.vlmc("create", "disk", "--size", "64M")
+        node.vlmc("map", "disk")
+        disk = Pages(node, "disk")
+        disk.write(0)
+        filler = node.store + "/filler"
+        with open(filler, "wb", buffering=0) as f:
+            try:
+                while f.write(bytes(4096)) == 4096:
+                    pass
+            except OSError:
+                pass
+        before = node.objects()
+        node.vlmc("create", "new", "--size", "8", code=None).complains(7)
+        node.hook("create", "new", code=None, VOL_SIZE="8").complains(7)
+        node.vlmc("snapshot", "disk", "snap", code=None).complains(7)
+        node.vlmc("resize", "disk", "--size", "128M", code=None)
+        equal(node.volumes(), ["disk"], "volumes")
+        check(set(node.objects()) <= set(before), f"left over: {set(node.objects()) - set(before)}")
+        disk.check("while the store is full")
+        os.unlink(filler)
+        disk.write(1)
+        node.vlmc("snapshot", "disk", "snap")
+        disk.check("after space was freed")
+        node.vlmc("unmap", "disk")
+
+
+def test_read_only_at_the_start():
+    with Node(endpoint="none", store_mib=16) as node:
+        tool("mount", "-o", "remount,ro", node.store)
+        node.archipelago("start", code=None).complains(9, node.store, "not writable", most=3)
+        check(not node.running(), "it runs")
+        tool("mount", "-o", "remount,rw", node.store)
+        node.start()
+
+
+def test_read_only_while_running():
+    """Reads go on; what cannot be done is told; it heals."""
+    with Node(endpoint="none", store_mib=64) as node:
+        node.start()
+        node.vlmc("create", "disk", "--size", "64M")
+        node.vlmc("map", "disk")
+        disk = Pages(node, "disk")
+        for number in range(0, 16, 4):
+            disk.write(number)
+        tool("mount", "--bind", node.store, node.store)
+        tool("mount", "-o", "remount,bind,ro", node.store)
+        try:
+            disk.check("while the store is read-only")
+            result = node.vlmc("create", "new", "--size", "8", code=None)
+            result.complains(result.code, "ead-only")
+            check(result.code not in (0, 75), f"may not be repeated: {result}")
+            for number in (17, 21, 25):
+                try:
+                    disk.write(number)
+                    check(False, "a write to a new block of a read-only store was acknowledged")
+                except nbd.NbdError as e:
+                    check(e.number in (errno.EPERM, errno.EIO, errno.EROFS), f"error {e.number} for a write to a read-only store")
+            node.vlmc("list")
+        finally:
+            tool("mount", "-o", "remount,bind,rw", node.store)
+        for number in (17, 0, 25, 60):
+            disk.write(number)
+        disk.check("after the store could be written again")
+        equal(node.volumes(), ["disk"], "volumes")
+        node.vlmc("create", "new", "--size", "8")
+        node.vlmc("unmap", "disk")
+
+
+def test_folder_moved_away_while_running():
+    with Node(endpoint="none") as node:
+        node.start()
+        node.vlmc("create", "disk", "--size", "64M")
+        node.vlmc("map", "disk")
+        disk = Pages(node, "disk")
+        disk.write(0)
+        for folder in ("maps", "blocks"):
+            os.rename(f"{node.store}/{folder}", f"{node.store}/away")
+            try:
+                result = node.vlmc("create", folder, "--size", "8", code=None)
+                if result.code:
+                    result.complains(result.code, most=3)
+                try:
+                    disk.write(10 if folder == "maps" else 20)
+                except nbd.NbdError:
+                    pass
+            finally:
+                os.rename(f"{node.store}/away", f"{node.store}/{folder}")
+            disk.check(f"after the folder of {folder} was away")
+            disk.write(30)
+        check(set(node.volumes()) >= {"disk"}, "volumes after the folders were away")
+        node.vlmc("create", "new", "--size", "8")
+        node.vlmc("unmap", "disk")
+
