@@ -5,6 +5,7 @@ import random
 import signal
 import socket
 import struct
+import subprocess
 import threading
 import time
 
@@ -24,7 +25,7 @@ def kill_half_way(child, longest, number=signal.SIGKILL):
 
 
 def script(node, action, volume, **orders):
-    return node.child([f"{DIST}/extstorage/archipelago/{action}"], env=node.hook_env(volume, orders))
+    return node.child([f"{DIST}/extstorage/archipelago/{action}"], env=node.hook_env(volume, orders), stdout=subprocess.DEVNULL)
 
 
 def test_killed_create(node):
@@ -86,7 +87,7 @@ def test_interrupted_import_without_daemon():
     """Ctrl-C: the command undoes its work before it ends."""
     with Node() as node:
         image = busy_image(node)
-        child = node.child([DIST + "/bin/vlmc", "import", image, "image"])
+        child = node.child([DIST + "/bin/vlmc", "import", image, "image"], stderr=subprocess.DEVNULL)
         await_(lambda: any("convert" in name for name in node.processes().values()) or child.poll() is not None, "qemu-img", pause=0.01)
         child.send_signal(signal.SIGINT)
         await_(lambda: child.poll() is not None, "the end of an interrupted import")
@@ -156,6 +157,15 @@ def garbage(rng):
     yield nbd.request(nbd.READ, 8 * MIB, 1 * MIB) * 60, True  # and never reads the answers
 
 
+def connects(node):
+    """A volume has a bounded number of clients."""
+    try:
+        nbd.Client(node.socket("disk"), "disk").close()
+        return True
+    except (EOFError, OSError):
+        return False
+
+
 def test_nbd_garbage(node):
     """A client of the same volume, and one of another, go on without an error or a long wait."""
     for volume in ("disk", "other"):
@@ -164,6 +174,7 @@ def test_nbd_garbage(node):
     workers = [Worker(node, volume) for volume in ("disk", "other")]
     for worker in workers:
         worker.start()
+    await_(lambda: all(w.failure or w.count > 10 for w in workers), "a good client's first rounds")
     kept, rng = [], random.Random(random.random())
     try:
         for sent, after in list(garbage(rng)):
@@ -188,6 +199,9 @@ def test_nbd_garbage(node):
             kept.append(client)
         before = [worker.count for worker in workers]
         await_(lambda: all(w.failure or w.count > b + 50 for w, b in zip(workers, before)), "progress of the good clients")
+        for client in kept:
+            client.close()
+        await_(lambda: connects(node), "room for another client after all that has gone", 30)
         with nbd.Client(node.socket("disk"), "disk") as client:
             client.write(9 * MIB, b"z" * 4096)
             equal(client.read(9 * MIB, 4096), b"z" * 4096, "data of a client that came last")

@@ -111,8 +111,11 @@ public final class MapLog {
         return Short.toUnsignedInt(from.getShort(at + 22));
     }
 
-    /** What a log says, as far as it holds; the first {@code committed} records survived any power cut. */
-    public record Contents(Header header, ByteBuffer bytes, long records, long committed, boolean ended) {
+    /**
+     * What a log says, as far as it holds; the first {@code committed} records survived any power cut.
+     * gap: valid records come after one that is not, as a power cut may leave them, and nothing else.
+     */
+    public record Contents(Header header, ByteBuffer bytes, long records, long committed, boolean ended, boolean gap) {
         /** Applies the first records to a map; damage is a record that names what the map has not. */
         public void apply(String volume, BlockMap map, long upTo) {
             for (long i = 0; i < upTo; i++) {
@@ -131,23 +134,43 @@ public final class MapLog {
         }
     }
 
-    /** Reads a whole log; what lies after the last valid record is not counted. */
+    /**
+     * Reads a whole log; what lies after the last valid record is not counted.
+     *
+     * @throws DamagedMapException also where a record is bad that a later COMMIT vouches for
+     */
     public static Contents decode(String volume, byte[] object) {
         ByteBuffer bytes = ByteBuffer.wrap(object).order(ByteOrder.LITTLE_ENDIAN);
         Header header = decodeHeader(volume, bytes);
         long records = 0;
         long committed = 0;
         boolean ended = false;
-        while (!ended && position(records + 1) <= object.length
-                && valid(bytes, (int) position(records), header.crc, records)) {
+        while (!ended && isValid(bytes, header, records)) {
             int type = type(bytes, (int) position(records));
-            if (type == COMMIT) {
-                committed = Math.max(committed, Math.min(bytes.getLong((int) position(records) + 24), records));
-            }
+            committed = Math.max(committed, Math.min(upTo(bytes, records), records));
             records++;
             ended = type == END;
         }
-        return new Contents(header, bytes, records, committed, ended);
+        boolean gap = false;
+        for (long later = records + 1; !ended && position(later + 1) <= object.length; later++) {
+            if (isValid(bytes, header, later)) {
+                gap = true;
+                if (upTo(bytes, later) > records) {
+                    throw new DamagedMapException(volume, "record " + records + " of its log is damaged");
+                }
+            }
+        }
+        return new Contents(header, bytes, records, committed, ended, gap);
+    }
+
+    private static boolean isValid(ByteBuffer bytes, Header header, long record) {
+        return position(record + 1) <= bytes.capacity() && valid(bytes, (int) position(record), header.crc, record);
+    }
+
+    /** What a COMMIT vouches for; 0 for other records. */
+    private static long upTo(ByteBuffer bytes, long record) {
+        int at = (int) position(record);
+        return type(bytes, at) == COMMIT ? bytes.getLong(at + 24) : 0;
     }
 
     private static int crc(int seed, ByteBuffer from, int at, int length) {

@@ -1,18 +1,12 @@
 package org.archipelago.map;
 
-import java.net.URLDecoder;
-import java.net.URLEncoder;
-import java.nio.charset.StandardCharsets;
-import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
-import java.util.SortedMap;
-import java.util.TreeMap;
-import java.util.zip.CRC32C;
 
 /**
  * What an object {@code vol-NAME} holds: what a volume or snapshot is and where its map lies. It is
- * replaced as a whole, so a reader sees one state or the next. Text, to be read by people too:
+ * replaced as a whole, by the lease's holder alone, so a reader sees one state or the next. Text, to be read by people too:
  *
  * <pre>
  *   archipelago volume 1            format version
@@ -27,7 +21,6 @@ import java.util.zip.CRC32C;
  *   log log-5f0c...-00000007        what changed since; - = nothing can (snapshot)
  *   origin debian13                 the snapshot that it began as; - = none
  *   created 1763800000              seconds since 1970
- *   meta.owner instance1            any number; percent-encoded
  *   crc32c 1a2b3c4d                 of all lines before
  * </pre>
  */
@@ -42,8 +35,7 @@ public record VolumeHeader(
         boolean checkpointShared,
         String log,
         String origin,
-        long created,
-        SortedMap<String, String> metadata) {
+        long created) {
 
     /** A volume can be written; a snapshot never changes. */
     public enum Kind { VOLUME, SNAPSHOT }
@@ -54,15 +46,10 @@ public record VolumeHeader(
     public static final int BLOCK_SHIFT = 22;
     /** Largest volume, bytes. */
     public static final long MAX_SIZE = 64L << 40;
-    /** Most bytes that a header may have. */
-    public static final int MAX_BYTES = 64 << 10;
+    /** Room that a header needs, bytes. */
+    public static final int MAX_BYTES = 4096;
 
-    private static final String FIRST_LINE = "archipelago volume ";
     private static final int VERSION = 1;
-
-    public VolumeHeader {
-        metadata = Collections.unmodifiableSortedMap(new TreeMap<>(metadata));
-    }
 
     /** The object that holds the header of a volume. */
     public static String objectOf(String volume) {
@@ -70,10 +57,9 @@ public record VolumeHeader(
     }
 
     /** A volume that begins as zeros, or as the contents of a snapshot. */
-    public static VolumeHeader create(String id, long size, String checkpoint, String origin, long created,
-            Map<String, String> metadata) {
+    public static VolumeHeader create(String id, long size, String checkpoint, String origin, long created) {
         return new VolumeHeader(id, Kind.VOLUME, size, BLOCK_SHIFT, 1, 1, checkpoint,
-            !checkpoint.equals(NONE), logName(id, 1), origin, created, new TreeMap<>(metadata));
+            !checkpoint.equals(NONE), logName(id, 1), origin, created);
     }
 
     public static String logName(String id, int generation) {
@@ -103,108 +89,55 @@ public record VolumeHeader(
 
     public VolumeHeader withSize(long newSize) {
         return new VolumeHeader(id, kind, newSize, blockShift, epoch, generation, checkpoint, checkpointShared, log,
-            origin, created, metadata);
-    }
-
-    public VolumeHeader withMetadata(Map<String, String> added) {
-        TreeMap<String, String> all = new TreeMap<>(metadata);
-        added.forEach((key, value) -> {
-            if (value.isEmpty()) {
-                all.remove(key);
-            } else {
-                all.put(key, value);
-            }
-        });
-        return new VolumeHeader(id, kind, size, blockShift, epoch, generation, checkpoint, checkpointShared, log,
-            origin, created, all);
+            origin, created);
     }
 
     /** The same volume with its map in a new checkpoint and an empty log. */
     public VolumeHeader nextGeneration(String newCheckpoint, boolean shared, int newEpoch) {
         return new VolumeHeader(id, kind, size, blockShift, newEpoch, generation + 1, newCheckpoint, shared,
-            logName(id, generation + 1), origin, created, metadata);
+            logName(id, generation + 1), origin, created);
     }
 
     /** A snapshot that names the same checkpoint. */
     public VolumeHeader snapshot(String snapshotId, String ofCheckpoint, String ofVolume, long now) {
         return new VolumeHeader(snapshotId, Kind.SNAPSHOT, size, blockShift, 0, 0, ofCheckpoint,
-            !ofCheckpoint.equals(NONE), NONE, ofVolume, now, new TreeMap<>());
+            !ofCheckpoint.equals(NONE), NONE, ofVolume, now);
     }
 
     // --- its text
 
     public byte[] encode() {
-        StringBuilder text = new StringBuilder(FIRST_LINE).append(VERSION).append('\n');
-        line(text, "id", id);
-        line(text, "kind", kind.name().toLowerCase(java.util.Locale.ROOT));
-        line(text, "size", Long.toString(size));
-        line(text, "block", Integer.toString(blockShift));
-        line(text, "epoch", Integer.toString(epoch));
-        line(text, "generation", Integer.toString(generation));
-        line(text, "checkpoint", checkpoint);
-        line(text, "shared", checkpointShared ? "yes" : "no");
-        line(text, "log", log);
-        line(text, "origin", origin);
-        line(text, "created", Long.toString(created));
-        metadata.forEach((key, value) ->
-            line(text, "meta." + URLEncoder.encode(key, StandardCharsets.UTF_8), URLEncoder.encode(value, StandardCharsets.UTF_8)));
-        line(text, "crc32c", "%08x".formatted(crc(text.toString())));
-        return text.toString().getBytes(StandardCharsets.UTF_8);
-    }
-
-    private static void line(StringBuilder text, String key, String value) {
-        text.append(key).append(' ').append(value).append('\n');
-    }
-
-    private static int crc(String text) {
-        CRC32C crc = new CRC32C();
-        crc.update(text.getBytes(StandardCharsets.UTF_8));
-        return (int) crc.getValue();
+        Map<String, String> fields = new LinkedHashMap<>();
+        fields.put("id", id);
+        fields.put("kind", kind.name().toLowerCase(Locale.ROOT));
+        fields.put("size", Long.toString(size));
+        fields.put("block", Integer.toString(blockShift));
+        fields.put("epoch", Integer.toString(epoch));
+        fields.put("generation", Integer.toString(generation));
+        fields.put("checkpoint", checkpoint);
+        fields.put("shared", checkpointShared ? "yes" : "no");
+        fields.put("log", log);
+        fields.put("origin", origin);
+        fields.put("created", Long.toString(created));
+        return TextObject.encode("volume", VERSION, fields);
     }
 
     /** @throws DamagedMapException naming what is wrong */
     public static VolumeHeader decode(String volume, byte[] bytes) {
-        String text = new String(bytes, StandardCharsets.UTF_8);
-        int last = text.lastIndexOf("crc32c ");
-        if (!text.startsWith(FIRST_LINE) || last < 0 || !text.endsWith("\n")) {
-            throw new DamagedMapException(volume, "its header is not one of Archipelago's, or is cut short");
-        }
-        String version = text.substring(FIRST_LINE.length(), text.indexOf('\n'));
-        if (!version.equals(Integer.toString(VERSION))) {
-            throw new DamagedMapException(volume, "its header has format version " + version + "; this Archipelago reads "
-                + VERSION + ": use the version that wrote it, or a newer one");
-        }
-        if (!text.substring(last).equals("crc32c %08x\n".formatted(crc(text.substring(0, last))))) {
-            throw new DamagedMapException(volume, "its header's checksum is wrong");
-        }
-        Map<String, String> fields = new LinkedHashMap<>();
-        text.substring(0, last).lines().skip(1).forEach(line -> {
-            int space = line.indexOf(' ');
-            if (space > 0) {
-                fields.put(line.substring(0, space), line.substring(space + 1));
-            }
-        });
         try {
-            return fromFields(fields);
+            return fromFields(TextObject.decode("volume", VERSION, bytes));
         } catch (IllegalArgumentException e) {
-            throw new DamagedMapException(volume, "its header has a bad field: " + e.getMessage());
+            throw new DamagedMapException(volume, "its header is not right: " + e.getMessage());
         }
     }
 
     private static VolumeHeader fromFields(Map<String, String> fields) {
-        TreeMap<String, String> metadata = new TreeMap<>();
-        fields.forEach((key, value) -> {
-            if (key.startsWith("meta.")) {
-                metadata.put(URLDecoder.decode(key.substring(5), StandardCharsets.UTF_8),
-                    URLDecoder.decode(value, StandardCharsets.UTF_8));
-            }
-        });
         VolumeHeader header = new VolumeHeader(field(fields, "id"),
-            Kind.valueOf(field(fields, "kind").toUpperCase(java.util.Locale.ROOT)),
+            Kind.valueOf(field(fields, "kind").toUpperCase(Locale.ROOT)),
             Long.parseLong(field(fields, "size")), Integer.parseInt(field(fields, "block")),
             Integer.parseInt(field(fields, "epoch")), Integer.parseInt(field(fields, "generation")),
             field(fields, "checkpoint"), field(fields, "shared").equals("yes"), field(fields, "log"),
-            field(fields, "origin"), Long.parseLong(field(fields, "created")), metadata);
+            field(fields, "origin"), Long.parseLong(field(fields, "created")));
         if (header.size <= 0 || header.size > MAX_SIZE || header.blockShift != BLOCK_SHIFT) {
             throw new IllegalArgumentException("size=" + header.size + " block=" + header.blockShift);
         }

@@ -21,10 +21,10 @@ public final class VolumeName {
             }
         }
         if (name.charAt(0) == '.' || name.charAt(0) == '-') {
-            return Optional.of("volume name '" + name + "' must not begin with '" + name.charAt(0) + "'");
+            return Optional.of("volume name '" + printable(name) + "' must not begin with '" + name.charAt(0) + "'");
         }
         if (name.length() > MAX) {
-            return Optional.of("volume name '" + name + "' has " + name.length() + " characters; " + MAX + " are allowed");
+            return Optional.of("volume name '" + printable(name) + "...' has " + name.length() + " characters; " + MAX + " are allowed");
         }
         return Optional.empty();
     }

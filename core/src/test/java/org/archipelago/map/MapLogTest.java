@@ -55,6 +55,20 @@ class MapLogTest {
     }
 
     @Test
+    void aBadRecord_isDamageWhereACommitVouchesForIt_elseAGap() {
+        byte[] vouched = log(20, 9);
+        vouched[(int) MapLog.position(3) + 17] ^= 1;
+        assertThatThrownBy(() -> MapLog.decode("v", vouched)).hasMessageContaining("record 3 of its log is damaged");
+        byte[] later = log(20, 9);
+        later[(int) MapLog.position(12) + 17] ^= 1;
+        assertThat(MapLog.decode("v", later).records()).isEqualTo(12);
+        assertThat(MapLog.decode("v", later).gap()).isTrue();
+        byte[] last = log(20, 9);
+        last[(int) MapLog.position(19) + 17] ^= 1;
+        assertThat(MapLog.decode("v", last).gap()).isFalse();
+    }
+
+    @Test
     void aRecordOfAnotherLog_doesNotCount() {
         byte[] first = log(20, 9);
         byte[] header = MapLog.encodeHeader(8, new Layer(ID, 3), BOOT, "daemon-1");
@@ -88,7 +102,8 @@ class MapLogTest {
                 assertThat(records).as("seed %d mutation %d at %d", seed, i, at)
                     .isEqualTo((at - MapLog.HEADER) / MapLog.RECORD);
             } catch (DamagedMapException e) {
-                assertThat(at < MapLog.HEADER || bad.length < MapLog.HEADER).isTrue();
+                int record = (at - MapLog.HEADER) / MapLog.RECORD;
+                assertThat(at < MapLog.HEADER || bad.length < MapLog.HEADER || record < 8).isTrue();
             }
         }
     }

@@ -53,6 +53,10 @@ final class Start implements Command {
             throw new Failure(ExitCode.TRY_AGAIN, process + " is not running, and archipelagod cannot start it: give -c after the command: "
                 + "archipelago start -c FILE");
         }
+        if (!process.equals(ProcessState.MAIN) && launcher.living(ProcessState.MAIN).isEmpty()) {
+            throw new Failure(ExitCode.NOT_RUNNING, "archipelagod is not running, and process " + process + " works in its segment: start "
+                + "both with 'archipelago start'");
+        }
         launcher.start(process);
         for (Role role : configuration.roles()) {
             if (role.process().orElse(ProcessState.MAIN).equals(process)) {

@@ -181,9 +181,6 @@ final class ControlThread {
 
     private void setInfo(Outcome o) {
         store.annotate(o.name, strings(o.argument()));
-        if (o.state.isPresent()) {
-            o.state.get().header = o.state.get().header.withMetadata(strings(o.argument()));
-        }
     }
 
     private void open(Outcome o) {
@@ -245,9 +242,15 @@ final class ControlThread {
     }
 
     private void delete(Outcome o) {
-        if (store.header(o.name).readOnly()) {
+        if (o.request.has(Op.FORCE) && isDamaged(o.name)) {
             o.state = Optional.empty();
-            store.deleteSnapshot(o.name);
+            store.deleteUnread(o.name);
+            return;
+        }
+        VolumeHeader header = store.header(o.name);
+        if (header.readOnly()) {
+            o.state = Optional.empty();
+            store.deleteSnapshot(o.name, header.id());
             return;
         }
         VolumeState volume = o.state.filter(state -> state.lease == Lease.EXCLUSIVE).orElseGet(() -> store.open(o.name));
@@ -260,6 +263,18 @@ final class ControlThread {
                 LOG.log(Level.WARNING, "not all space of removed volume {0} was freed: {1}", volume.name, e.getMessage());
             }
         });
+    }
+
+    private boolean isDamaged(String name) {
+        try {
+            VolumeHeader header = store.header(name);
+            if (!header.readOnly() && leases.holder(LockRecord.Kind.LEASE, name, header.id()).isEmpty()) {
+                store.load(name);
+            }
+            return false;
+        } catch (Failure e) {
+            return e.errno() == Errno.EUCLEAN;
+        }
     }
 
     private void rename(Outcome o) {

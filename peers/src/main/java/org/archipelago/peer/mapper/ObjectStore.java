@@ -7,6 +7,7 @@ import com.google.gson.JsonParser;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import org.archipelago.peer.host.Caller;
@@ -17,6 +18,9 @@ import org.archipelago.xseg.Op;
 
 /** The objects behind one blocker's port, for control work: every call waits, with a bound. Thread-safe. */
 final class ObjectStore {
+    /** Most bytes of a text. */
+    static final int TEXT_MAX = 16 << 10;
+
     private final Caller caller;
     private final int port;
 
@@ -28,7 +32,21 @@ final class ObjectStore {
     /** Names of objects that begin so, after a name, in order; fewer than there are. */
     record Page(List<String> names, boolean more) {}
 
-    /** The whole object as it is now, whoever wrote it last; empty when it is absent. */
+    /** A small text that is only ever replaced as a whole; empty when it is absent. */
+    Optional<byte[]> readText(String object) {
+        Reply reply = caller.call(Call.of(port, Op.READ, object).flags(Op.FRESH).range(0, TEXT_MAX));
+        if (reply.status() == Errno.ENOENT) {
+            return Optional.empty();
+        }
+        check(reply, "cannot read object " + object);
+        int end = reply.data().length;
+        while (end > 0 && reply.data()[end - 1] == 0) {
+            end--; // what lies past an object's end reads as zeros
+        }
+        return Optional.of(Arrays.copyOf(reply.data(), end));
+    }
+
+    /** The whole object, which may have grown meanwhile but is never replaced; empty when it is absent. */
     Optional<byte[]> read(String object) {
         ByteArrayOutputStream whole = new ByteArrayOutputStream();
         long size = size(object);
@@ -76,7 +94,7 @@ final class ObjectStore {
         // too large for one request: such an object is named by nothing yet, so it may grow piece by piece
         delete(object);
         for (int at = 0; at < contents.length; at += Caller.PAYLOAD_MAX) {
-            byte[] piece = java.util.Arrays.copyOfRange(contents, at, Math.min(contents.length, at + Caller.PAYLOAD_MAX));
+            byte[] piece = Arrays.copyOfRange(contents, at, Math.min(contents.length, at + Caller.PAYLOAD_MAX));
             write(object, at, piece);
         }
         check(caller.call(Call.of(port, Op.SYNC, object)), "cannot make object " + object + " durable");

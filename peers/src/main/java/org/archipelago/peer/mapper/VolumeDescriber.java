@@ -49,18 +49,18 @@ final class VolumeDescriber {
         }
         lock(json, "lock", name, header, Kind.ADMIN);
         JsonObject metadata = new JsonObject();
-        header.metadata().forEach(metadata::addProperty);
+        store.notes(name, header.id()).forEach(metadata::addProperty);
         json.add("metadata", metadata);
         return json;
     }
 
     private void lock(JsonObject json, String field, String name, VolumeHeader header, Kind kind) {
-        Optional<LockRecord> holder = leases.holder(kind, name, header.id());
+        Optional<Leases.Holder> holder = leases.holder(kind, name, header.id());
         if (holder.isPresent()) {
             JsonObject lock = new JsonObject();
-            lock.addProperty("node", holder.get().node());
-            lock.addProperty("daemon", holder.get().daemon());
-            lock.addProperty("since", holder.get().since());
+            lock.addProperty("node", holder.get().record().node());
+            lock.addProperty("daemon", holder.get().record().daemon());
+            lock.addProperty("since", holder.get().record().since());
             lock.addProperty("shared", holder.get().shared());
             lock.addProperty("here", leases.mine(holder.get()));
             json.add(field, lock);

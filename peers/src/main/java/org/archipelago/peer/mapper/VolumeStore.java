@@ -6,11 +6,13 @@ import java.security.SecureRandom;
 import java.util.HexFormat;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import org.archipelago.map.BlockMap;
 import org.archipelago.map.Checkpoint;
 import org.archipelago.map.DamagedMapException;
 import org.archipelago.map.Layer;
 import org.archipelago.map.MapLog;
+import org.archipelago.map.TextObject;
 import org.archipelago.map.VolumeHeader;
 import org.archipelago.peer.mapper.Leases.Taken;
 import org.archipelago.peer.mapper.VolumeState.Lease;
@@ -23,6 +25,7 @@ import org.archipelago.posix.Errno;
  */
 final class VolumeStore {
     private static final int RETRIES = 8;
+    private static final int NOTES_VERSION = 1;
     private static final int COMPACT_RECORDS = 4096;
 
     private final ObjectStore maps;
@@ -42,7 +45,7 @@ final class VolumeStore {
 
     Optional<VolumeHeader> find(String volume) {
         try {
-            return maps.read(VolumeHeader.objectOf(volume)).map(bytes -> VolumeHeader.decode(volume, bytes));
+            return maps.readText(VolumeHeader.objectOf(volume)).map(bytes -> VolumeHeader.decode(volume, bytes));
         } catch (DamagedMapException e) {
             throw damaged(e);
         }
@@ -54,12 +57,7 @@ final class VolumeStore {
     }
 
     private void put(String volume, VolumeHeader header) {
-        byte[] bytes = header.encode();
-        if (bytes.length > VolumeHeader.MAX_BYTES) {
-            throw new Failure(Errno.EMSGSIZE, "volume " + volume + " would carry " + bytes.length
-                + " bytes of information; " + VolumeHeader.MAX_BYTES + " are allowed");
-        }
-        maps.put(VolumeHeader.objectOf(volume), bytes);
+        maps.put(VolumeHeader.objectOf(volume), header.encode());
     }
 
     private static Failure damaged(DamagedMapException e) {
@@ -106,10 +104,14 @@ final class VolumeStore {
             throw new Failure(Errno.EINVAL, "volume " + name + " cannot have " + wanted + " bytes: 1 to "
                 + VolumeHeader.MAX_SIZE + " are allowed");
         }
-        VolumeHeader header = VolumeHeader.create(newId(), wholeUnits(wanted), checkpoint, origin.orElse(VolumeHeader.NONE), now(), metadata);
+        VolumeHeader header = VolumeHeader.create(newId(), wholeUnits(wanted), checkpoint, origin.orElse(VolumeHeader.NONE), now());
+        if (!metadata.isEmpty()) {
+            putNotes(name, header.id(), metadata);
+        }
         maps.put(header.log(), MapLog.encodeHeader(header.generation(), header.ownLayer(), me.boot(), me.daemon()));
         if (!maps.create(VolumeHeader.objectOf(name), header.encode())) {
             maps.delete(header.log());
+            maps.delete(notesObject(header.id()));
             throw exists(name);
         }
     }
@@ -133,11 +135,19 @@ final class VolumeStore {
         if (!volume.header.checkpointShared() && !volume.header.checkpoint().equals(VolumeHeader.NONE)) {
             maps.delete(volume.header.checkpoint());
         }
+        maps.delete(notesObject(volume.header.id()));
         leases.release(volume.name, volume.header.id());
     }
 
-    void deleteSnapshot(String name) {
+    /** Makes a snapshot's name vanish; what it holds may be others' too. */
+    void deleteSnapshot(String name, String id) {
         maps.delete(VolumeHeader.objectOf(name));
+        maps.delete(notesObject(id));
+    }
+
+    /** Makes the name of something vanish that cannot be read; what it held is left over. */
+    boolean deleteUnread(String name) {
+        return maps.delete(VolumeHeader.objectOf(name));
     }
 
     void rename(String name, String to) {
@@ -150,8 +160,37 @@ final class VolumeStore {
         }
     }
 
-    void annotate(String name, Map<String, String> metadata) {
-        put(name, header(name).withMetadata(metadata));
+    // --- notes: what users and Ganeti want to have kept with a volume
+
+    private static String notesObject(String id) {
+        return "info-" + id;
+    }
+
+    Map<String, String> notes(String name, String id) {
+        try {
+            return maps.readText(notesObject(id)).map(bytes -> TextObject.decode("info", NOTES_VERSION, bytes)).orElseGet(Map::of);
+        } catch (IllegalArgumentException e) {
+            throw new Failure(Errno.EUCLEAN, "the notes of volume " + name + " (object " + notesObject(id) + ") are damaged: "
+                + e.getMessage());
+        }
+    }
+
+    private void putNotes(String name, String id, Map<String, String> notes) {
+        byte[] bytes = TextObject.encode("info", NOTES_VERSION, new TreeMap<>(notes));
+        if (bytes.length > ObjectStore.TEXT_MAX) {
+            throw new Failure(Errno.EMSGSIZE, "volume " + name + " would carry " + bytes.length + " bytes of notes; "
+                + ObjectStore.TEXT_MAX + " are allowed");
+        }
+        maps.put(notesObject(id), bytes);
+    }
+
+    /** Adds notes; an empty value removes one. */
+    void annotate(String name, Map<String, String> added) {
+        String id = header(name).id();
+        Map<String, String> notes = new TreeMap<>(notes(name, id));
+        notes.putAll(added);
+        notes.values().removeIf(String::isEmpty);
+        putNotes(name, id, notes);
     }
 
     // --- opening and closing
@@ -216,6 +255,9 @@ final class VolumeStore {
             }
             if (log.header().generation() != header.generation() || !log.header().id().equals(header.id())) {
                 throw new DamagedMapException(name, "its log belongs to something else");
+            }
+            if (log.gap() && log.header().boot().equals(me.boot())) {
+                throw new DamagedMapException(name, "record " + log.records() + " of its log is damaged");
             }
             boolean sameBoot = log.header().boot().equals(me.boot());
             long applied = sameBoot || lease == Lease.NONE ? log.records() : log.committed();
