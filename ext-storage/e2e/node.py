@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A node to test: Archipelago below a folder of its own, its commands, Ganeti's calls, and what it left behind."""
+import concurrent.futures
 import glob
 import json
 import os
@@ -106,6 +107,11 @@ def await_(condition, what, seconds=PATIENCE, pause=0.02):
             return value
         check(time.monotonic() < until, f"not within {seconds} s: {what}")
         time.sleep(pause)
+
+
+def in_thread(function, *arguments, **options):
+    """Calls it in a thread; returns what waits for its result."""
+    return concurrent.futures.ThreadPoolExecutor(1).submit(function, *arguments, **options).result
 
 
 def alive(pid):

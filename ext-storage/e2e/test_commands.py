@@ -8,7 +8,7 @@ import socket
 import struct
 import subprocess
 
-from node import DIST, MIB, Node, SCRIPTS, await_, check, equal
+from node import DIST, MIB, Node, SCRIPTS, await_, check, equal, in_thread
 
 NODE = {"endpoint": "none"}
 
@@ -128,9 +128,11 @@ def test_stopped_daemon_is_told(node):
     pid = node.pid()
     os.kill(pid, signal.SIGSTOP)
     try:
-        for result in (node.vlmc("list", code=None, timeout=40), node.hook("attach", "x", code=None, timeout=40)):
+        waits = in_thread(node.vlmc, "list", code=None, timeout=60), in_thread(node.hook, "attach", "x", code=None, timeout=60)
+        for wait in waits:
+            result = wait()
             result.complains(75, "does not answer")
-            check(result.seconds < 30, f"took {result.seconds:.0f} s")
+            check(result.seconds < 40, f"took {result.seconds:.0f} s")
     finally:
         os.kill(pid, signal.SIGCONT)
     node.vlmc("list")

@@ -12,7 +12,7 @@ SUM_OF_NOTHING=$(head -c 1M /dev/zero | sha256sum)
 
 fail() {
   echo "FAIL: $*"
-  [ -z "${QA_WHY:-}" ] || echo "$*" > "$QA_WHY"
+  [ -z "${QA_WHY:-}" ] || cut -c1-1000 <<< "$*" > "$QA_WHY"
   exit 1
 }
 
@@ -29,11 +29,10 @@ told() {
 
 # must COMMAND...: on the master
 must() {
-  local out code=0
-  echo "+ $*"
+  local out code=0 begin=${EPOCHREALTIME/./}
   out=$(node n1 "$@" < /dev/null 2>&1) || code=$?
-  printf '%s\n' "$out"
-  [ $code = 0 ] || fail "'$*' ended with $code: $(tail -n 2 <<< "$out" | tr '\n' ' ')"
+  printf '+ %s\n%s\n(%d ms)\n' "$*" "$out" $(((${EPOCHREALTIME/./} - begin) / 1000))
+  [ $code = 0 ] || fail "'$*' ended with $code: $(tail -n 2 <<< "$out" | tr '\n' ' ' | cut -c1-600)"
 }
 
 # refused TEXT COMMAND...: on the master; fails, and says TEXT (a regular expression)

@@ -25,10 +25,12 @@ final class Create implements Command {
         Map<String, String> notes = orders.notes();
         notes.values().removeIf(String::isEmpty);
         Volumes volumes = session.node().volumes();
-        volumes.create(name, size, parameters.origin(), notes);
-        if (session.console().gone()) {
-            volumes.remove(name); // nobody would ever know of it
-        }
+        session.node().locks().run(name, session.console(), () -> {
+            volumes.create(name, size, parameters.origin(), notes);
+            if (session.console().gone()) {
+                volumes.remove(name); // nobody would ever know of it
+            }
+        });
         return ExitCode.OK;
     }
 }

@@ -13,7 +13,8 @@ import org.archipelago.ext.node.Node;
 final class Remove implements Command {
     static final CommandSpec SPEC = CommandSpec.of("remove", Needs.PEERS, "Removes the volume or snapshot VOL_NAME", Remove::new)
         .group(ExtStorage.MAKING)
-        .details("One that is mapped here stays. One that does not exist is as good as removed: Ganeti repeats a removal.");
+        .details("One that is mapped here stays. One that does not exist is as good as removed: Ganeti repeats a removal. One that is "
+            + "damaged goes too.");
 
     @Override
     public ExitCode run(Session session, List<String> operands) {
@@ -21,7 +22,7 @@ final class Remove implements Command {
         Node node = session.node();
         node.locks().run(name, session.console(), () -> {
             Mappings.refuseMapped(node.mapped(), name, "remove");
-            if (!node.volumes().removeIfThere(name)) {
+            if (!node.volumes().removeIfThere(name, true)) {
                 session.console().errLine("volume " + name + " does not exist: nothing to remove");
             }
         });

@@ -95,12 +95,17 @@ public final class Volumes {
     }
 
     public void remove(String name) {
-        send(call(Op.DELETE, name), "remove");
+        remove(name, false);
+    }
+
+    /** force: also one that is damaged, whose space then stays in use. */
+    public void remove(String name, boolean force) {
+        send(call(Op.DELETE, name).flags(force ? Op.FORCE : 0), "remove");
     }
 
     /** False where there is none of that name. */
-    public boolean removeIfThere(String name) {
-        return sendIfThere(call(Op.DELETE, name), "remove");
+    public boolean removeIfThere(String name, boolean force) {
+        return sendIfThere(call(Op.DELETE, name).flags(force ? Op.FORCE : 0), "remove");
     }
 
     public void resize(String name, long size) {

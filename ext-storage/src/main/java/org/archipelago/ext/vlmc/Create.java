@@ -39,10 +39,12 @@ final class Create implements Command {
         long bytes = size.isEmpty() ? 0 : Sizes.parse("size", size);
         String origin = snapshot.isEmpty() ? "" : Names.check(snapshot);
         Volumes volumes = session.node().volumes();
-        volumes.create(name, bytes, origin, Map.of());
-        if (session.console().gone()) {
-            volumes.remove(name);
-        }
+        session.node().locks().run(name, session.console(), () -> {
+            volumes.create(name, bytes, origin, Map.of());
+            if (session.console().gone()) {
+                volumes.remove(name);
+            }
+        });
         return ExitCode.OK;
     }
 }

@@ -1,5 +1,6 @@
 package org.archipelago.ext.vlmc;
 
+import com.beust.jcommander.Parameter;
 import java.util.List;
 import org.archipelago.ext.ExitCode;
 import org.archipelago.ext.command.Command;
@@ -16,7 +17,11 @@ final class Remove implements Command {
         .alias("rm").operands("VOLUME").group(Vlmc.VOLUMES)
         .details("For good; nobody is asked. A volume that is mapped here, or held by another node, is not removed. Volumes that "
             + "started as a removed snapshot keep all they have.")
-        .example("web1", "web1 is gone");
+        .example("web1", "web1 is gone")
+        .example("-f web1", "so is its name, though its map cannot be read");
+
+    @Parameter(names = {"-f", "--force"}, order = 1, description = "Remove one that is damaged, too: the space that it uses stays in use.")
+    private boolean force;
 
     @Override
     public ExitCode run(Session session, List<String> operands) {
@@ -24,7 +29,7 @@ final class Remove implements Command {
         Node node = session.node();
         node.locks().run(name, session.console(), () -> {
             Mappings.refuseMapped(node.mapped(), name, "remove");
-            node.volumes().remove(name);
+            node.volumes().remove(name, force);
         });
         return ExitCode.OK;
     }

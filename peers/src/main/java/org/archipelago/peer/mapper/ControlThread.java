@@ -203,7 +203,19 @@ final class ControlThread {
         if (open.isPresent()) {
             store.close(open.get());
         } else {
-            leases.release(o.name, store.header(o.name).id());
+            releaseUnopened(o.name);
+        }
+    }
+
+    /** A volume whose header cannot be read has nothing open that closing could lose. */
+    private void releaseUnopened(String name) {
+        try {
+            leases.release(name, store.header(name).id());
+        } catch (Failure e) {
+            if (e.errno() != Errno.EUCLEAN) {
+                throw e;
+            }
+            LOG.log(Level.WARNING, "closed without giving a lease back: {0}", e.getMessage());
         }
     }
 
@@ -265,10 +277,11 @@ final class ControlThread {
         });
     }
 
+    /** Whether nobody can open the volume; one that another node holds is not ours to judge. */
     private boolean isDamaged(String name) {
         try {
             VolumeHeader header = store.header(name);
-            if (!header.readOnly() && leases.holder(LockRecord.Kind.LEASE, name, header.id()).isEmpty()) {
+            if (leases.holder(LockRecord.Kind.LEASE, name, header.id()).filter(holder -> !leases.mine(holder)).isEmpty()) {
                 store.load(name);
             }
             return false;

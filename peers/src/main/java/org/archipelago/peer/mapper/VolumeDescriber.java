@@ -49,13 +49,23 @@ final class VolumeDescriber {
         }
         lock(json, "lock", name, header, Kind.ADMIN);
         JsonObject metadata = new JsonObject();
-        store.notes(name, header.id()).forEach(metadata::addProperty);
+        try {
+            store.notes(name, header.id()).forEach(metadata::addProperty);
+        } catch (Failure e) {
+            json.addProperty("problem", e.getMessage());
+        }
         json.add("metadata", metadata);
         return json;
     }
 
     private void lock(JsonObject json, String field, String name, VolumeHeader header, Kind kind) {
-        Optional<Leases.Holder> holder = leases.holder(kind, name, header.id());
+        Optional<Leases.Holder> holder;
+        try {
+            holder = leases.holder(kind, name, header.id());
+        } catch (Failure e) {
+            json.addProperty("problem", e.getMessage());
+            return;
+        }
         if (holder.isPresent()) {
             JsonObject lock = new JsonObject();
             lock.addProperty("node", holder.get().record().node());
