@@ -18,17 +18,29 @@ class QemuWriter:
         self.places, self.rng = places, random.Random(random.random())
         self.numbers = dict.fromkeys(places, 0)
         self.under_way, self.acknowledged, self.last, self.errors, self.checked = set(), 0, 0.0, [], 0
-        self.running, self.room = True, threading.Condition()
+        self.running, self.room, self.typing = True, threading.Condition(), threading.Lock()
         options = f"driver=raw,file.driver=nbd,file.server.type=unix,file.server.path={socket},file.reconnect-delay={reconnect}"
         self.child = node.child(["qemu-io", "--image-opts", options], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT, text=True, bufsize=1)
         threading.Thread(target=self.listen, daemon=True).start()
+        threading.Thread(target=self.nudge, daemon=True).start()
         self.writer = threading.Thread(target=self.write, daemon=True)
         self.writer.start()
 
     def send(self, command):
-        self.child.stdin.write(command + "\n")
-        self.child.stdin.flush()
+        with self.typing:
+            self.child.stdin.write(command + "\n")
+            self.child.stdin.flush()
+
+    def nudge(self):
+        """qemu-io tells of a write that has ended when the next line comes."""
+        try:
+            while self.child.poll() is None:
+                time.sleep(0.004)
+                if self.under_way:
+                    self.send("")
+        except (OSError, ValueError):
+            pass  # it has ended
 
     def listen(self):
         for line in self.child.stdout:

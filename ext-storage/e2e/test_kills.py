@@ -61,8 +61,8 @@ class Outages:
     def busy(self, least=20):
         """All of them get on."""
         marks = {name: w.head()[0] for name, w in self.writers.items()}
-        await_(lambda: any(w.head()[2] for w in self.writers.values())
-               or all(w.head()[0] >= marks[name] + least for name, w in self.writers.items()), "progress of the writers")
+        for name, w in self.writers.items():
+            await_(lambda w=w, mark=marks[name]: w.head()[2] or w.head()[0] >= mark + least, f"progress of the {name}")
         self.errors()
 
     def end(self, begun):

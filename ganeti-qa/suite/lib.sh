@@ -88,7 +88,7 @@ state_of() { cluster instances | awk -v i="$1" '$1 == i { print $4 }'; }
 need_up() { [ "$(state_of "$1")" = up ] || must gnt-instance start "$1"; }
 
 need_blank() {
-  if instance_there blank; then need_up blank; else add blank fake noop size=128M; fi
+  if instance_there blank; then need_up blank; else add blank fake noop size=64M; fi
 }
 
 need_image() {
@@ -102,7 +102,7 @@ need_image() {
 
 need_clone() {
   need_image
-  if instance_there clone; then need_up clone; else add clone fake noop "size=128M,origin=$IMAGE"; fi
+  if instance_there clone; then need_up clone; else add clone fake noop "size=96M,origin=$IMAGE"; fi
 }
 
 # need_counter kernelspace|userspace: instance "kernelspace" or "userspace"

@@ -37,34 +37,48 @@ public final class Checkpoint {
     private record Run(int first, int count, int entry, int step) {}
 
     public static byte[] encode(BlockMap map) {
-        Map<Integer, Integer> kept = new LinkedHashMap<>();
-        List<Run> runs = runs(map, kept);
-        ByteBuffer to = ByteBuffer.allocate(HEADER + LAYER * map.layers().size() + PARTIAL * kept.size()
-            + RUN * runs.size() + 4).order(ByteOrder.LITTLE_ENDIAN);
-        to.putLong(MAGIC).putInt(VERSION).putInt(map.blocks());
-        to.putInt(map.layers().size()).putInt(kept.size()).putInt(runs.size()).putInt(0);
-        for (Layer layer : map.layers()) {
-            to.put(HexFormat.of().parseHex(layer.id())).putInt(layer.epoch()).putInt(0);
-        }
-        for (int entry : kept.keySet()) {
-            BlockMap.Partial partial = map.partial(entry);
-            to.putInt(partial.layer).putInt(partial.below < 0 ? kept.get(partial.below) : partial.below);
-            for (long word : partial.mask.words) {
-                to.putLong(word);
-            }
-        }
-        for (Run run : runs) {
-            to.putInt(run.first).putInt(run.count).putInt(run.entry).putInt(run.step);
-        }
-        to.putInt(crc(to.array(), to.position()));
-        return to.array();
+        return new Encoder(map).encode();
     }
 
-    /** kept: old number of each partial still in use to its new one, those below first. */
-    private static List<Run> runs(BlockMap map, Map<Integer, Integer> kept) {
-        List<Run> runs = new ArrayList<>();
-        for (int block = 0; block < map.blocks(); block++) {
-            int entry = keep(map, map.entry(block), kept);
+    /** Writes what the entries of a map name, and no more: numbers layers and partials anew. */
+    private static final class Encoder {
+        private final BlockMap map;
+        /** Old number of each layer, and of each partial, those below first, to its new one. */
+        private final Map<Integer, Integer> layers = new LinkedHashMap<>();
+        private final Map<Integer, Integer> partials = new LinkedHashMap<>();
+        private final List<Run> runs = new ArrayList<>();
+
+        Encoder(BlockMap map) {
+            this.map = map;
+        }
+
+        byte[] encode() {
+            for (int block = 0; block < map.blocks(); block++) {
+                add(block, kept(map.entry(block)));
+            }
+            ByteBuffer to = ByteBuffer.allocate(HEADER + LAYER * layers.size() + PARTIAL * partials.size()
+                + RUN * runs.size() + 4).order(ByteOrder.LITTLE_ENDIAN);
+            to.putLong(MAGIC).putInt(VERSION).putInt(map.blocks());
+            to.putInt(layers.size()).putInt(partials.size()).putInt(runs.size()).putInt(0);
+            for (int number : layers.keySet()) {
+                Layer layer = map.layers().get(number);
+                to.put(HexFormat.of().parseHex(layer.id())).putInt(layer.epoch()).putInt(0);
+            }
+            for (int entry : partials.keySet()) {
+                BlockMap.Partial partial = map.partial(entry);
+                to.putInt(layers.get(partial.layer)).putInt(kept(partial.below));
+                for (long word : partial.mask.words) {
+                    to.putLong(word);
+                }
+            }
+            for (Run run : runs) {
+                to.putInt(run.first).putInt(run.count).putInt(run.entry).putInt(run.step);
+            }
+            to.putInt(crc(to.array(), to.position()));
+            return to.array();
+        }
+
+        private void add(int block, int entry) {
             Run last = runs.isEmpty() ? new Run(-1, 0, 0, 0) : runs.get(runs.size() - 1);
             int step = entry < 0 ? -1 : 0;
             if (last.first + last.count == block && last.step == step && last.entry + last.count * step == entry) {
@@ -73,15 +87,20 @@ public final class Checkpoint {
                 runs.add(new Run(block, 1, entry, step));
             }
         }
-        return runs;
-    }
 
-    private static int keep(BlockMap map, int entry, Map<Integer, Integer> kept) {
-        if (entry >= 0) {
-            return entry;
+        /** The entry by its new numbers. */
+        private int kept(int entry) {
+            if (entry == BlockMap.ZERO) {
+                return entry;
+            }
+            if (entry > 0) {
+                return BlockMap.whole(layers.computeIfAbsent(entry - 1, old -> layers.size()));
+            }
+            BlockMap.Partial partial = map.partial(entry);
+            kept(partial.below);
+            layers.computeIfAbsent(partial.layer, old -> layers.size());
+            return partials.computeIfAbsent(entry, old -> -partials.size() - 1);
         }
-        keep(map, map.partial(entry).below, kept);
-        return kept.computeIfAbsent(entry, old -> -kept.size() - 1);
     }
 
     private static int crc(byte[] bytes, int length) {

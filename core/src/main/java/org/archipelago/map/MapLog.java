@@ -25,7 +25,7 @@ import java.util.zip.CRC32C;
  *
  * <p>A record counts only when all before it do. OWN: the units are the own layer's; its data was
  * handed to the kernel before it. COMMIT: records 0 to upTo - 1, their data included, survive a power
- * cut. END: the volume's map goes on elsewhere; read its header again.
+ * cut if this record does; so many as block says had been made sure to before. END: the volume's map goes on elsewhere; read its header again.
  */
 public final class MapLog {
     public static final int HEADER = 128;
@@ -90,6 +90,13 @@ public final class MapLog {
         to.putInt(at, crc(headerCrc, to, at + 4, RECORD - 4));
     }
 
+    /** Makes a place hold no record of any log: what lies behind it counts no more. */
+    public static void clear(ByteBuffer to, int at) {
+        for (int i = 0; i < RECORD; i += 8) {
+            to.putLong(at + i, 0);
+        }
+    }
+
     /** Whether the record at a place is number i of this log. */
     public static boolean valid(ByteBuffer from, int at, int headerCrc, long number) {
         return from.getLong(at + 8) == number && from.getInt(at) == crc(headerCrc, from, at + 4, RECORD - 4);
@@ -112,10 +119,12 @@ public final class MapLog {
     }
 
     /**
-     * What a log says, as far as it holds; the first {@code committed} records survived any power cut.
+     * What a log says, as far as it holds: after the first {@code owned} records the map does not change, and the
+     * first {@code committed} ones survived any power cut.
      * gap: valid records come after one that is not, as a power cut may leave them, and nothing else.
      */
-    public record Contents(Header header, ByteBuffer bytes, long records, long committed, boolean ended, boolean gap) {
+    public record Contents(
+            Header header, ByteBuffer bytes, long records, long owned, long committed, boolean ended, boolean gap) {
         /** Applies the first records to a map; damage is a record that names what the map has not. */
         public void apply(String volume, BlockMap map, long upTo) {
             for (long i = 0; i < upTo; i++) {
@@ -137,40 +146,48 @@ public final class MapLog {
     /**
      * Reads a whole log; what lies after the last valid record is not counted.
      *
-     * @throws DamagedMapException also where a record is bad that a later COMMIT vouches for
+     * @throws DamagedMapException also where a record is bad that was durable when a later one was written
      */
     public static Contents decode(String volume, byte[] object) {
         ByteBuffer bytes = ByteBuffer.wrap(object).order(ByteOrder.LITTLE_ENDIAN);
         Header header = decodeHeader(volume, bytes);
         long records = 0;
+        long owned = 0;
         long committed = 0;
         boolean ended = false;
         while (!ended && isValid(bytes, header, records)) {
             int type = type(bytes, (int) position(records));
             committed = Math.max(committed, Math.min(upTo(bytes, records), records));
             records++;
+            owned = type == OWN ? records : owned;
             ended = type == END;
         }
         boolean gap = false;
         for (long later = records + 1; !ended && position(later + 1) <= object.length; later++) {
             if (isValid(bytes, header, later)) {
                 gap = true;
-                if (upTo(bytes, later) > records) {
+                if (durable(bytes, later) > records) {
                     throw new DamagedMapException(volume, "record " + records + " of its log is damaged");
                 }
             }
         }
-        return new Contents(header, bytes, records, committed, ended, gap);
+        return new Contents(header, bytes, records, owned, committed, ended, gap);
     }
 
     private static boolean isValid(ByteBuffer bytes, Header header, long record) {
         return position(record + 1) <= bytes.capacity() && valid(bytes, (int) position(record), header.crc, record);
     }
 
-    /** What a COMMIT vouches for; 0 for other records. */
+    /** Records that survive a power cut when this COMMIT does; 0 for other records. */
     private static long upTo(ByteBuffer bytes, long record) {
         int at = (int) position(record);
         return type(bytes, at) == COMMIT ? bytes.getLong(at + 24) : 0;
+    }
+
+    /** Records that had survived any power cut when this COMMIT was written; 0 for other records. */
+    private static long durable(ByteBuffer bytes, long record) {
+        int at = (int) position(record);
+        return type(bytes, at) == COMMIT ? block(bytes, at) : 0;
     }
 
     private static int crc(int seed, ByteBuffer from, int at, int length) {

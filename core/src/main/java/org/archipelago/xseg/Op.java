@@ -45,6 +45,8 @@ public final class Op {
     public static final int CREATE_ABSENT = 1 << 5;
     /** Flags: READ opens the object anew, since another node may have put another in its place. */
     public static final int FRESH = 1 << 6;
+    /** Flags: CLOSE, RENAME: writes failed, and objects may hold what no map names. */
+    public static final int UNCLEAN = 1 << 7;
 
     private static final String[] NAMES = {
         "ping", "read", "write", "sync", "resize", "delete", "acquire", "release", "copy", "clone", "commit", "info",

@@ -179,6 +179,28 @@ public final class Request {
         return target(other.metadata, other.at + TARGET, Math.max(0, Math.min(other.metadata.getInt(other.at + TARGET_LENGTH), Target.MAX)));
     }
 
+    /** Whether it names a target at all. */
+    public boolean hasTarget() {
+        int length = metadata.getInt(at + TARGET_LENGTH);
+        return length > 0 && length <= Target.MAX;
+    }
+
+    /**
+     * Whether what another process filled in can be worked on: its data lies between these positions of the segment,
+     * and its target is padded as {@link Target} pads.
+     */
+    public boolean isSound(long dataFrom, long dataEnd) {
+        long place = metadata.getLong(at + DATA_AT);
+        long room = metadata.getLong(at + DATA_LENGTH);
+        int length = metadata.getInt(at + TARGET_LENGTH);
+        if (room < 0 || room > Integer.MAX_VALUE || room > 0 && (place < dataFrom || place > dataEnd - room)
+                || length < 0 || length > Target.MAX) {
+            return false;
+        }
+        int rest = length % 8;
+        return rest == 0 || metadata.getLong(at + TARGET + length - rest) >>> 8 * rest == 0;
+    }
+
     public boolean targets(Target target) {
         return target.matches(metadata, at + TARGET_LENGTH, at + TARGET);
     }

@@ -27,7 +27,8 @@ class MapLogTest {
         int crc = MapLog.decodeHeader("v", ByteBuffer.wrap(header).order(ByteOrder.LITTLE_ENDIAN)).crc();
         for (int i = 0; i < records; i++) {
             boolean commit = i == commitAt;
-            MapLog.encode(log, (int) MapLog.position(i), crc, commit ? MapLog.COMMIT : MapLog.OWN, i, i % 10, i % 1000, 1, commit ? i - 1 : 0);
+            MapLog.encode(log, (int) MapLog.position(i), crc, commit ? MapLog.COMMIT : MapLog.OWN, i, commit ? i - 1 : i % 10, i % 1000, 1,
+                commit ? i - 1 : 0);
         }
         return log.array();
     }

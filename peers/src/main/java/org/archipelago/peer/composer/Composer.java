@@ -2,6 +2,7 @@ package org.archipelago.peer.composer;
 
 import java.util.ArrayDeque;
 import java.util.Optional;
+import java.util.function.IntConsumer;
 import org.archipelago.map.MapReply;
 import org.archipelago.peer.Peer;
 import org.archipelago.peer.host.Host;
@@ -31,7 +32,9 @@ public final class Composer implements Peer {
     final RequestPool flushRequests;
     private final RequestPool forwards;
     private final ArrayDeque<Operation> free = new ArrayDeque<>();
+    /** Requests that wait for a free operation; before them, volumes that want one for an exclusive operation's flush. */
     private final ArrayDeque<Request> pending = new ArrayDeque<>();
+    private final ArrayDeque<Volume> flushing = new ArrayDeque<>();
     private final TargetTable<Volume> volumes;
     private final Volume absent = new Volume(Target.of("-"));
     private boolean starting;
@@ -55,11 +58,15 @@ public final class Composer implements Peer {
 
     @Override
     public void accept(Request request) {
+        if (!request.hasTarget() && request.op() != Op.PING) {
+            request.complete(Errno.EINVAL);
+            return;
+        }
         switch (request.op()) {
             case Op.READ, Op.WRITE, Op.ZERO, Op.FLUSH, Op.STATUS -> data(request);
             case Op.SNAPSHOT, Op.RESIZE, Op.DELETE, Op.RENAME, Op.OPEN, Op.CLOSE -> exclusive(request);
             case Op.PING -> request.complete(0);
-            default -> forward(request, () -> { });
+            default -> forward(request, 0, status -> { });
         }
     }
 
@@ -80,9 +87,14 @@ public final class Composer implements Peer {
         }
     }
 
+    /** Also where the request's target is not padded as ours. */
     private Volume add(Request request) {
-        Volume volume = new Volume(Target.of(request.target()));
-        volumes.put(volume.name, volume);
+        Target name = Target.of(request.target());
+        Volume volume = volumes.find(name);
+        if (volume == absent) {
+            volume = new Volume(name);
+            volumes.put(name, volume);
+        }
         return volume;
     }
 
@@ -90,16 +102,30 @@ public final class Composer implements Peer {
     void finished(Operation operation, Volume volume, int status) {
         volume.inFlight--;
         free.push(operation);
-        if (status == Errno.ENOENT && volume.isIdle()) {
-            volumes.remove(volume.name);
+        if (status == Errno.ENOENT && volume.inFlight == 0) {
+            volume.forget();
+        }
+        if (status == Errno.ENOENT) {
+            removeIfIdle(volume);
         }
         advance(volume);
         if (!starting) {
             starting = true; // what begins here may end here: a loop, not a recursion
+            while (!flushing.isEmpty() && !free.isEmpty()) {
+                Volume next = flushing.poll();
+                next.awaitsOperation = false;
+                advance(next);
+            }
             while (!pending.isEmpty() && !free.isEmpty()) {
                 data(pending.poll());
             }
             starting = false;
+        }
+    }
+
+    private void removeIfIdle(Volume volume) {
+        if (volume.isIdle() && volumes.find(volume.name) == volume) {
+            volumes.remove(volume.name);
         }
     }
 
@@ -128,28 +154,30 @@ public final class Composer implements Peer {
         if (!durable || volume.dirty.isEmpty() && !volume.uncommitted) {
             volume.running = Optional.of(request);
             handOver(volume, request);
-        } else if (free.isEmpty()) {
-            reactor.schedule(1_000_000, () -> advance(volume));
-        } else {
+        } else if (!free.isEmpty()) {
             volume.running = Optional.of(request);
             volume.inFlight++;
             free.pop().beginFlush(volume, status -> {
-                if (status == 0 || status == Errno.ENOENT) {
+                boolean unreadable = status == Errno.EUCLEAN && request.op() == Op.CLOSE; // nobody can make more of it
+                if (status == 0 || status == Errno.ENOENT || unreadable) {
                     handOver(volume, request);
                 } else {
-                    request.fail(status, "what was written to " + volume.name + " cannot be made durable: " + Errno.text(status));
                     thaw(volume);
+                    request.fail(status, "what was written to " + volume.name + " cannot be made durable: " + Errno.text(status));
                 }
             });
+        } else if (!volume.awaitsOperation) {
+            volume.awaitsOperation = true;
+            flushing.add(volume);
         }
     }
 
     private void handOver(Volume volume, Request request) {
         int op = request.op();
-        forward(request, () -> {
-            if (op == Op.CLOSE || op == Op.DELETE || op == Op.RENAME) {
-                volume.uncommitted = true;
-                volume.settled = false;
+        boolean leaves = op == Op.CLOSE || op == Op.DELETE || op == Op.RENAME;
+        forward(request, leaves && !volume.doubtful.isEmpty() ? Op.UNCLEAN : 0, status -> {
+            if (status == Errno.ENOENT || leaves && status == 0) {
+                volume.forget();
             }
             thaw(volume);
         });
@@ -159,7 +187,7 @@ public final class Composer implements Peer {
         volume.exclusive.poll();
         volume.running = Optional.empty();
         if (!volume.exclusive.isEmpty()) {
-            advance(volume);
+            reactor.execute(() -> advance(volume));
             return;
         }
         volume.frozen = false;
@@ -167,26 +195,24 @@ public final class Composer implements Peer {
             Request request = volume.waiting.poll();
             reactor.execute(() -> data(request));
         }
-        if (volume.isIdle()) {
-            volumes.remove(volume.name);
-        }
+        removeIfIdle(volume);
     }
 
-    /** Hands a request to the mapper as it is; then: after the answer has come, before it is passed on. */
-    private void forward(Request request, Runnable then) {
+    /** Hands a request to the mapper as it is, with more flags; then: when the answer has come, before it is passed on. */
+    private void forward(Request request, int moreFlags, IntConsumer then) {
         if (forwards.isEmpty()) {
-            then.run();
+            then.accept(Errno.EAGAIN);
             request.complete(Errno.EAGAIN);
             return;
         }
         Request copy = forwards.take();
-        copy.op(request.op()).flags(request.flags()).targetOf(request).range(request.offset(), request.length())
+        copy.op(request.op()).flags(request.flags() | moreFlags).targetOf(request).range(request.offset(), request.length())
             .data(request.dataAddress(), request.dataLength())
             .onCompletion(done -> {
                 request.range(request.offset(), done.length()).serviced(done.serviced());
                 int status = done.status();
                 forwards.release(done);
-                then.run();
+                then.accept(status);
                 request.complete(status);
             });
         host.submit(copy, reactor, mapperPort);

@@ -7,6 +7,7 @@ import org.archipelago.map.Layer;
 import org.archipelago.map.MapReply;
 import org.archipelago.map.VolumeHeader;
 import org.archipelago.posix.Errno;
+import org.archipelago.xseg.Completion;
 import org.archipelago.xseg.Op;
 import org.archipelago.xseg.Request;
 
@@ -15,10 +16,16 @@ import org.archipelago.xseg.Request;
  * commits it. Needed for the units at the ragged ends of a small write to a clone, and for a whole
  * block whose stack is too deep or whose object may hold what was never answered. While it runs, no
  * other write may touch the block; a reader sees the same bytes before and after.
+ *
+ * <p>One request is out at a time, and its answer may come inside submit; {@link #go} makes a loop of that,
+ * since a block may consist of a thousand pieces.
  */
 final class Fill {
     private static final long BLOCK = 1L << VolumeHeader.BLOCK_SHIFT;
     private static final int UNIT = BlockMap.UNIT;
+
+    /** What to do next, when the request that is out has been answered. */
+    private enum Step { ASK, ANSWERED, READ, MOVED }
 
     private final Composer composer;
     private final Operation owner;
@@ -26,14 +33,21 @@ final class Fill {
     /** Two ranges within the block at most: from, to. */
     private final long[] ranges = new long[4];
 
+    private final Completion onMoved = this::moverAnswered;
+
     private Volume volume;
     private boolean active;
+    private boolean whole;
     private int block;
     private int range;
     private long at;
     private boolean committing;
     private int extent;
+    private long piece;
     private Request mover;
+    private Step step;
+    private boolean going;
+    private boolean again;
 
     Fill(Composer composer, Operation owner) {
         this.composer = composer;
@@ -45,10 +59,12 @@ final class Fill {
     }
 
     /** reply, extent: the mapper's answer to the write; offset: of the write in the volume. */
-    void begin(Volume ofVolume, ByteBuffer reply, int ofExtent, long offset, boolean whole) {
+    void begin(Volume ofVolume, ByteBuffer reply, int ofExtent, long offset, boolean wholeBlock) {
         volume = ofVolume;
+        whole = wholeBlock;
         block = (int) (offset >>> VolumeHeader.BLOCK_SHIFT);
         int nameAt = MapReply.objectName(MapReply.extentObject(reply, ofExtent));
+        volume.writesTo(reply, nameAt);
         for (int i = 0; i < Layer.NAME_ROOM; i += 8) {
             own.putLong(i, reply.getLong(nameAt + i));
         }
@@ -76,7 +92,7 @@ final class Fill {
     void tryStart() {
         for (int i = 0; i < volume.writers.size(); i++) {
             Operation writer = volume.writers.get(i);
-            if (writer != owner && writer.isWriting(block)) {
+            if (writer != owner && writer.isWriting(block, block)) {
                 volume.parked.add(owner);
                 return;
             }
@@ -85,12 +101,32 @@ final class Fill {
             composer.reactor.schedule(1_000_000, this::tryStart);
             return;
         }
-        mover = composer.bounces.take();
+        mover = composer.bounces.take().onCompletion(onMoved);
         owner.filling();
-        next();
+        step = Step.ASK;
+        go();
     }
 
-    private void next() {
+    private void go() {
+        if (going) {
+            again = true;
+            return;
+        }
+        going = true;
+        do {
+            again = false;
+            switch (step) {
+                case ASK -> ask();
+                case ANSWERED -> answered();
+                case READ -> write();
+                case MOVED -> moved();
+            }
+        } while (again);
+        going = false;
+    }
+
+    /** Asks what the rest of a range consists of, or commits it when it has been moved. */
+    private void ask() {
         while (range < 2 && ranges[2 * range] == ranges[2 * range + 1]) {
             nextRange();
         }
@@ -115,47 +151,59 @@ final class Fill {
         at = range < 2 ? ranges[2 * range] : 0;
     }
 
-    void mapAnswered(Request map) {
+    private void moverAnswered(Request done) {
+        step = done.op() == Op.READ ? Step.READ : Step.MOVED;
+        go();
+    }
+
+    void mapAnswered() {
+        step = Step.ANSWERED;
+        go();
+    }
+
+    private void answered() {
+        Request map = owner.mapRequest();
         if (map.status() != 0) {
             end(map.status());
         } else if (committing) {
             volume.uncommitted = true;
             nextRange();
-            next();
+            step = Step.ASK;
+            again = true;
         } else {
             extent = 0;
-            moveExtents(map.data());
+            move();
         }
     }
 
-    /** Goes through the mapper's answer, one piece at a time. */
-    private void moveExtents(ByteBuffer reply) {
+    /** Moves the next piece of what the mapper named. */
+    private void move() {
+        ByteBuffer reply = owner.mapRequest().data();
         while (extent < MapReply.extents(reply)) {
             int length = MapReply.extentLength(reply, extent);
             boolean zero = (MapReply.extentFlags(reply, extent) & MapReply.ZERO) != 0;
-            if (!zero && isOwn(reply)) {
-                at += length;
-                extent++;
-                continue;
+            if (zero || !isOwn(reply)) {
+                move(reply, length, zero);
+                return;
             }
-            long from = at;
-            if (zero) {
-                mover.op(Op.ZERO).flags(Op.CREATE_ABSENT | Op.DISCARD).target(own, 0, Layer.NAME_LENGTH).range(from, length)
-                    .onCompletion(done -> moved(reply, done, length));
-            } else {
-                long piece = Math.min(length - (at - extentStart(reply)), mover.dataLength());
-                int object = MapReply.extentObject(reply, extent);
-                mover.op(Op.READ).target(reply, MapReply.objectName(object), MapReply.objectNameLength(reply, object))
-                    .range(from, piece).onCompletion(done -> copied(reply, done, piece));
-            }
-            composer.host.submit(mover, composer.reactor, composer.blockerPort);
-            return;
+            at += length;
+            extent++;
         }
-        next();
+        step = Step.ASK;
+        again = true;
     }
 
-    private long extentStart(ByteBuffer reply) {
-        return MapReply.extentOffset(reply, extent);
+    private void move(ByteBuffer reply, int length, boolean zero) {
+        if (zero) {
+            piece = length;
+            mover.op(Op.ZERO).flags(Op.CREATE_ABSENT | Op.DISCARD).target(own, 0, Layer.NAME_LENGTH).range(at, piece);
+        } else {
+            int object = MapReply.extentObject(reply, extent);
+            piece = Math.min(length - (at - MapReply.extentOffset(reply, extent)), mover.dataLength());
+            mover.op(Op.READ).target(reply, MapReply.objectName(object), MapReply.objectNameLength(reply, object))
+                .range(at, piece);
+        }
+        composer.host.submit(mover, composer.reactor, composer.blockerPort);
     }
 
     private boolean isOwn(ByteBuffer reply) {
@@ -168,34 +216,37 @@ final class Fill {
         return true;
     }
 
-    private void copied(ByteBuffer reply, Request done, long piece) {
-        if (done.status() != 0) {
-            end(done.status() == Errno.ENOENT ? Errno.EIO : done.status());
+    private void write() {
+        if (mover.status() != 0) {
+            end(mover.status() == Errno.ENOENT ? Errno.EIO : mover.status());
             return;
         }
-        mover.op(Op.WRITE).flags(Op.CREATE_ABSENT).target(own, 0, Layer.NAME_LENGTH).range(at, piece)
-            .onCompletion(written -> moved(reply, written, piece));
+        mover.op(Op.WRITE).flags(Op.CREATE_ABSENT).target(own, 0, Layer.NAME_LENGTH).range(at, piece);
         composer.host.submit(mover, composer.reactor, composer.blockerPort);
     }
 
-    private void moved(ByteBuffer reply, Request done, long piece) {
-        if (done.status() != 0) {
-            volume.failedWrite = true;
-            end(done.status());
+    private void moved() {
+        volume.dirty.set(block);
+        if (mover.status() != 0) {
+            volume.doubtful.set(block);
+            end(mover.status());
             return;
         }
-        volume.dirty.set(block);
+        ByteBuffer reply = owner.mapRequest().data();
         at += piece;
-        if (at == extentStart(reply) + MapReply.extentLength(reply, extent)) {
+        if (at == MapReply.extentOffset(reply, extent) + MapReply.extentLength(reply, extent)) {
             extent++;
         }
-        moveExtents(reply);
+        move();
     }
 
     private void end(int status) {
         active = false;
         composer.bounces.release(mover);
         volume.filling.remove(Integer.valueOf(block));
+        if (whole && status == 0) {
+            volume.doubtful.clear(block);
+        }
         owner.filled(status);
     }
 }

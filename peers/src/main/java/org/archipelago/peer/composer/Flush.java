@@ -24,6 +24,7 @@ final class Flush {
     private Volume volume;
     private IntConsumer then = status -> { };
     private BitSet blocks = new BitSet();
+    private byte[] prefix = new byte[0];
     private int nextBlock;
     private int status;
     private boolean settling;
@@ -60,9 +61,9 @@ final class Flush {
         }
         map.range(map.serviced(), 0);
         BitSet spare = blocks;
-        spare.clear();
         blocks = volume.dirty;
         volume.dirty = spare;
+        prefix = volume.ownPrefix;
         volume.uncommitted = false;
         nextBlock = 0;
         settling = !volume.settled;
@@ -79,12 +80,13 @@ final class Flush {
             Request request;
             if (settling) {
                 settling = false;
-                request = owner.takeDataRequest().op(Op.SYNC).target(EVERYTHING);
+                request = owner.takeDataRequest().op(Op.SYNC).target(EVERYTHING).cookie(-1);
             } else {
                 int block = blocks.nextSetBit(nextBlock);
                 nextBlock = block + 1;
-                Layer.writeName(owner.nameBuffer(), 0, volume.ownPrefix, block);
-                request = owner.takeDataRequest().op(Op.SYNC).target(owner.nameBuffer(), 0, Layer.NAME_LENGTH);
+                Layer.writeName(owner.nameBuffer(), 0, prefix, block);
+                request = owner.takeDataRequest().op(Op.SYNC).target(owner.nameBuffer(), 0, Layer.NAME_LENGTH)
+                    .cookie(block);
             }
             composer.host.submit(request, composer.reactor, composer.blockerPort);
         }
@@ -104,19 +106,27 @@ final class Flush {
 
     /** One of the owner's data requests came back; it is the owner's again. */
     void synced(Request request) {
-        if (request.status() != 0 && status == 0) {
+        if (request.status() != 0 && status == 0 && !neverMade(request)) {
             status = request.status() == Errno.ENOENT ? Errno.EIO : request.status();
         }
         syncMore();
+    }
+
+    /** A write that failed may have failed to make the object. */
+    private boolean neverMade(Request request) {
+        return request.status() == Errno.ENOENT && request.cookie() >= 0 && volume.doubtful.get((int) request.cookie());
     }
 
     private void end() {
         if (status == 0) {
             volume.settled = true;
         } else {
-            volume.dirty.or(blocks);
+            if (prefix == volume.ownPrefix) {
+                volume.dirty.or(blocks);
+            }
             volume.uncommitted = true;
         }
+        blocks.clear();
         composer.flushRequests.release(map);
         volume.flushing = false;
         int result = status;

@@ -24,7 +24,8 @@ import org.archipelago.xseg.Request;
 final class Operation {
     static final int DATA_REQUESTS = 4;
     private static final int BLOCK_SHIFT = VolumeHeader.BLOCK_SHIFT;
-    private static final long BLOCK = 1L << BLOCK_SHIFT;
+    /** Most bytes that a pair of STATUS can tell of, in whole units. */
+    private static final long MAX_PAIR = 0xFFFFFFFFL & -BlockMap.UNIT;
 
     private enum Phase { MAP, MAPPING, MOVE, COMMITTING, PARKED, FILL, FLUSH_WAIT, DONE }
 
@@ -48,7 +49,9 @@ final class Operation {
     private int free;
     private long commitFrom;
     private long commitTo;
-    private boolean committed;
+    /** Among the volume's operations; and how many of these had begun when this one failed, 0: it has not. */
+    private long number;
+    private long overtaking;
     private boolean pumping;
     private boolean again;
     private long reported;
@@ -68,11 +71,12 @@ final class Operation {
 
     void begin(Volume ofVolume, Request request) {
         volume = ofVolume;
+        number = ++volume.begun;
         parent = request;
         op = request.op();
         durable = request.has(Op.FUA);
         status = 0;
-        committed = false;
+        overtaking = 0;
         cursor = request.offset();
         end = cursor + request.length();
         address = op == Op.READ || op == Op.WRITE ? request.dataAddress() - cursor : 0;
@@ -134,7 +138,7 @@ final class Operation {
 
     private void mapAnswered() {
         if (phase == Phase.FILL) {
-            fill.mapAnswered(map);
+            fill.mapAnswered();
             return;
         }
         if (phase == Phase.COMMITTING) {
@@ -156,11 +160,13 @@ final class Operation {
     private void move() {
         ByteBuffer reply = map.data();
         int extents = MapReply.extents(reply);
-        while (extent < extents && status == 0) {
+        while (extent < extents && cursor < end && status == 0) {
             if (writes() && mustWait(reply)) {
                 return;
             }
-            if (!moveExtent(reply)) {
+            if (op == Op.STATUS) {
+                report(MapReply.extentLength(reply, extent), (MapReply.extentFlags(reply, extent) & MapReply.ZERO) != 0);
+            } else if (!moveExtent(reply)) {
                 return; // no request is free: the next answer comes back here
             }
             cursor += MapReply.extentLength(reply, extent);
@@ -171,7 +177,7 @@ final class Operation {
         }
         if (commitTo >= 0 && status == 0) {
             commit();
-        } else if (status == 0 && cursor < end && !(op == Op.STATUS && reported == parent.dataLength() / 8)) {
+        } else if (status == 0 && cursor < end) {
             phase = Phase.MAP;
             again = true;
         } else {
@@ -183,10 +189,6 @@ final class Operation {
         int flags = MapReply.extentFlags(reply, extent);
         int length = MapReply.extentLength(reply, extent);
         boolean zero = (flags & MapReply.ZERO) != 0;
-        if (op == Op.STATUS) {
-            report(length, zero);
-            return true;
-        }
         if (zero && op == Op.READ) {
             Posix.memset(address + cursor, 0, length);
             return true;
@@ -216,7 +218,7 @@ final class Operation {
             request.data(address + cursor, length);
         }
         if (writes()) {
-            ownPrefix(reply, object);
+            volume.writesTo(reply, MapReply.objectName(object));
             request.cookie(MapReply.objectBlock(reply, object));
             if ((flags & MapReply.COMMIT) != 0) {
                 commitFrom = commitTo < 0 ? cursor : commitFrom;
@@ -239,9 +241,17 @@ final class Operation {
         if (request.status() != 0) {
             // an object that a map names but that is not there is lost data, not an absent volume
             status = request.status() == Errno.ENOENT ? Errno.EIO : request.status();
-            volume.failedWrite |= writes();
+            if (writes()) {
+                doubt((int) request.cookie(), (int) request.cookie());
+            }
         }
         pump();
+    }
+
+    /** The write has failed, and may have left something in the objects of these blocks. */
+    private void doubt(int firstBlock, int lastBlock) {
+        volume.doubtful.set(firstBlock, lastBlock + 1);
+        overtaking = volume.begun;
     }
 
     /** Pairs of u32 length, u32 flags: 3 = a hole that reads as zeros. */
@@ -249,30 +259,17 @@ final class Operation {
         ByteBuffer to = parent.data();
         int at = (int) (8 * (reported - 1));
         int flags = zero ? 3 : 0;
-        if (reported > 0 && to.getInt(at + 4) == flags) {
+        if (reported > 0 && to.getInt(at + 4) == flags && Integer.toUnsignedLong(to.getInt(at)) + length <= MAX_PAIR) {
             to.putInt(at, to.getInt(at) + length);
         } else if (8 * (reported + 1) <= parent.dataLength()) {
             to.putInt(at + 8, length).putInt(at + 12, flags);
             reported++;
         } else {
-            cursor = end - length; // no room for more: that is the answer
+            end = cursor; // no room for more: that is the answer
         }
     }
 
     // --- what a write changes
-
-    private void ownPrefix(ByteBuffer reply, int object) {
-        int nameAt = MapReply.objectName(object);
-        byte[] prefix = volume.ownPrefix;
-        boolean same = prefix.length == Layer.PREFIX_LENGTH;
-        for (int i = Layer.PREFIX_LENGTH - 1; same && i >= 0; i--) {
-            same = prefix[i] == reply.get(nameAt + i);
-        }
-        if (!same) {
-            volume.ownPrefix = new byte[Layer.PREFIX_LENGTH];
-            reply.get(nameAt, volume.ownPrefix);
-        }
-    }
 
     private void commit() {
         phase = Phase.COMMITTING;
@@ -281,16 +278,15 @@ final class Operation {
     }
 
     private void commitAnswered() {
-        commitTo = -1;
         if (map.status() != 0) {
             status = map.status();
-            volume.failedWrite = true;
+            doubt((int) (commitFrom >>> BLOCK_SHIFT), (int) ((commitTo - 1) >>> BLOCK_SHIFT));
             phase = Phase.DONE;
         } else {
-            committed = true;
             volume.uncommitted = true;
             phase = cursor < end ? Phase.MAP : Phase.DONE;
         }
+        commitTo = -1;
         wakeParked(false);
         pump();
     }
@@ -301,43 +297,64 @@ final class Operation {
     private boolean mustWait(ByteBuffer reply) {
         int block = (int) (cursor >>> BLOCK_SHIFT);
         int flags = MapReply.extentFlags(reply, extent);
-        boolean zeroButDoubtful = volume.failedWrite && (flags & MapReply.ZERO) != 0 && op == Op.WRITE;
-        boolean needsFill = (flags & (MapReply.FILL | MapReply.FLATTEN)) != 0 || zeroButDoubtful;
-        if (op == Op.ZERO && (flags & MapReply.ZERO) != 0 || !needsFill && !volume.isFilling(block)) {
+        boolean zero = (flags & MapReply.ZERO) != 0;
+        if (zero && op == Op.ZERO) {
+            return commitTo >= 0 && mustEndWhatBegan(reply); // it is left out: a commit must not reach across it
+        }
+        boolean whole = (flags & MapReply.FLATTEN) != 0 || zero && volume.doubtful.get(block);
+        boolean needsFill = whole || (flags & MapReply.FILL) != 0;
+        if (!needsFill && !volume.isFilling(block)) {
             return false;
         }
-        if (free < DATA_REQUESTS) {
-            return true; // what was begun ends first
-        }
-        if (commitTo >= 0) {
-            end(reply);
-            commit();
+        if (mustEndWhatBegan(reply)) {
             return true;
         }
+        phase = Phase.PARKED;
         if (volume.isFilling(block)) {
             wakeParked(true);
-            phase = Phase.PARKED;
             volume.parked.add(this);
-            return true;
+        } else {
+            fill.begin(volume, reply, extent, cursor, whole);
+            fill.tryStart();
         }
-        boolean whole = (flags & MapReply.FLATTEN) != 0 || zeroButDoubtful;
-        fill.begin(volume, reply, extent, cursor, whole);
-        phase = Phase.PARKED;
-        fill.tryStart();
         return true;
     }
 
-    /** The rest of the answer is asked for again, after the commit. */
-    private void end(ByteBuffer reply) {
+    /** Whether parts before this extent are still to be written or committed; the rest is asked for again after the commit. */
+    private boolean mustEndWhatBegan(ByteBuffer reply) {
+        if (free < DATA_REQUESTS) {
+            return true;
+        }
+        if (commitTo < 0) {
+            return false;
+        }
         extent = MapReply.extents(reply);
+        commit();
+        return true;
     }
 
-    /** Whether this operation has a write or commit under way that touches the block. */
-    boolean isWriting(int block) {
+    /** Whether this operation has a write or commit under way that may touch these blocks. */
+    boolean isWriting(int firstBlock, int lastBlock) {
         if (phase != Phase.MOVE && phase != Phase.COMMITTING || free == DATA_REQUESTS && commitTo < 0) {
             return false;
         }
-        return block >= parent.offset() >>> BLOCK_SHIFT && block <= (end - 1) >>> BLOCK_SHIFT;
+        return lastBlock >= parent.offset() >>> BLOCK_SHIFT && firstBlock <= (end - 1) >>> BLOCK_SHIFT;
+    }
+
+    /**
+     * Whether a write that is older than this one's failure goes on in the same blocks. Its commit may yet show what
+     * the failed one left there; so the failure is told afterwards, and what is read then stays.
+     */
+    private boolean isOvertaking() {
+        int first = (int) (parent.offset() >>> BLOCK_SHIFT);
+        int last = (int) ((end - 1) >>> BLOCK_SHIFT);
+        for (int i = 0; i < volume.writers.size(); i++) {
+            Operation writer = volume.writers.get(i);
+            if (writer != this && writer.number <= overtaking && writer.isWriting(first, last)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     void filling() {
@@ -379,7 +396,7 @@ final class Operation {
         if (fill.isActive()) {
             fill.tryStart();
         } else {
-            phase = Phase.MAP;
+            phase = status == 0 ? Phase.MAP : Phase.DONE;
             pump();
         }
     }
@@ -440,15 +457,21 @@ final class Operation {
 
     private void finish() {
         if (writes()) {
-            if (durable && status == 0 && (committed || op == Op.ZERO)) {
-                durable = false;
-                volume.writers.remove(this);
-                op = Op.FLUSH;
-                awaitFlush();
+            if (overtaking > 0 && isOvertaking()) {
+                phase = Phase.PARKED;
+                wakeParked(true);
+                volume.parked.add(this);
                 return;
             }
             volume.writers.remove(this);
             wakeParked(false);
+            // a ZERO itself is not durable; the record that names a block may not be, whoever's write made it
+            if (durable && status == 0 && (op == Op.ZERO || volume.uncommitted || volume.flushing)) {
+                durable = false;
+                op = Op.FLUSH;
+                awaitFlush();
+                return;
+            }
         }
         Request answered = parent;
         Volume done = volume;

@@ -13,7 +13,7 @@ import org.archipelago.xseg.Target;
 
 /**
  * Lets ordinary threads send requests and wait for their answers: what control work is written with.
- * Every wait has a bound. Thread-safe.
+ * Thread-safe.
  */
 public final class Caller {
     /** Most bytes that go with one request, either way. */
@@ -27,7 +27,7 @@ public final class Caller {
     private final Semaphore permits = new Semaphore(AT_ONCE, true);
     private final long timeoutMillis;
 
-    /** @param timeoutMillis bound of each wait */
+    /** @param timeoutMillis bound of each wait but that of {@link #insist} */
     public Caller(Host host, String role, long timeoutMillis) {
         this.host = host;
         this.timeoutMillis = timeoutMillis;
@@ -66,6 +66,24 @@ public final class Caller {
 
     /** Sends and waits; a request that is not answered in time gives ETIMEDOUT. */
     public Reply call(Call call) {
+        return call(call, timeoutMillis);
+    }
+
+    /**
+     * Sends and waits for the answer, however long it takes: for what changes something, since who gives up does not
+     * know whether the change will come yet. Only the wait before it is sent has a bound.
+     */
+    public Reply insist(Call call) {
+        return call(call, Long.MAX_VALUE);
+    }
+
+    private Reply call(Call call, long answerMillis) {
+        if (call.target.isEmpty() || call.target.getBytes(StandardCharsets.UTF_8).length > Target.MAX) {
+            return failure(Errno.EINVAL, "a name has 1 to " + Target.MAX + " bytes");
+        }
+        if (call.data.length > PAYLOAD_MAX) {
+            return failure(Errno.EMSGSIZE, "at most " + PAYLOAD_MAX + " bytes go with a request: " + call.data.length);
+        }
         try {
             if (!permits.tryAcquire(timeoutMillis, TimeUnit.MILLISECONDS)) {
                 return failure(Errno.EAGAIN, "all " + AT_ONCE + " control requests of this process are taken");
@@ -74,7 +92,7 @@ public final class Caller {
             Target target = Target.of(call.target);
             Reactor reactor = host.reactorOf(target.hashCode());
             reactor.execute(() -> send(call, target, reactor, answer));
-            return answer.get(timeoutMillis, TimeUnit.MILLISECONDS);
+            return answer.get(answerMillis, TimeUnit.MILLISECONDS);
         } catch (TimeoutException e) {
             return failure(Errno.ETIMEDOUT, "no answer to " + Op.name(call.op) + " " + call.target + " within "
                 + timeoutMillis / 1000 + " s");

@@ -106,6 +106,10 @@ public final class Host implements AutoCloseable {
 
     /** For requests out of a ring: to the instance that the target belongs to. */
     void arrive(Request request, int port) {
+        if (!request.isSound(segment.dataAt(), segment.size())) {
+            request.complete(Errno.EINVAL);
+            return;
+        }
         Reactor reactor = reactorOf(request.targetHash());
         Peer peer = byPort[port][reactor.index()];
         if (reactor.isCurrent()) {

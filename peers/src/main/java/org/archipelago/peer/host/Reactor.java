@@ -186,11 +186,15 @@ public final class Reactor implements Responder, AutoCloseable {
                     lastWork = System.nanoTime();
                 }
             } catch (RuntimeException | Error e) {
-                LOG.log(Level.ERROR, "a defect in what " + thread.getName() + " runs: its other work goes on", e);
+                defect(e);
             }
         }
         runTasks();
         runPosted();
+    }
+
+    private void defect(Throwable e) {
+        LOG.log(Level.ERROR, "a defect in what " + thread.getName() + " runs: its other work goes on", e);
     }
 
     private int runOnce() {
@@ -250,7 +254,11 @@ public final class Reactor implements Responder, AutoCloseable {
         for (Request r = oldestFirst; r != null; done++) {
             Request next = r.next;
             r.next = null;
-            r.runCompletion();
+            try {
+                r.runCompletion();
+            } catch (RuntimeException | Error e) {
+                defect(e); // those behind it are answered all the same
+            }
             r = next;
         }
         return done;

@@ -125,7 +125,12 @@ final class Rings implements Reactor.Poller {
     private int accept(int port) {
         int count = LibXseg.xseg_accept(segment.handle(), port, batchAddress, BATCH);
         for (int i = 0; i < count; i++) {
-            host.arrive(foreign.computeIfAbsent(batch.getInt(4L * i), this::foreignRequest), port);
+            Request request = foreign.computeIfAbsent(batch.getInt(4L * i), this::foreignRequest);
+            try {
+                host.arrive(request, port);
+            } catch (RuntimeException | Error e) {
+                defect(request, e);
+            }
         }
         return Math.max(count, 0);
     }
@@ -148,10 +153,19 @@ final class Rings implements Reactor.Poller {
         for (int i = 0; i < count; i++) {
             Request request = sent.remove(batch.getInt(4L * i));
             if (request != null) {
-                request.complete(request.status());
+                try {
+                    request.complete(request.status());
+                } catch (RuntimeException | Error e) {
+                    defect(request, e);
+                }
             }
         }
         return Math.max(count, 0);
+    }
+
+    /** What was taken out of a ring with it goes on all the same. */
+    private static void defect(Request request, Throwable e) {
+        LOG.log(System.Logger.Level.ERROR, "a defect in what serves " + request, e);
     }
 
     @Override

@@ -13,8 +13,12 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.IntConsumer;
 import org.archipelago.map.VolumeHeader;
 import org.archipelago.map.VolumeName;
+import org.archipelago.peer.mapper.Leases.Taken;
+import org.archipelago.peer.mapper.Leases.Use;
 import org.archipelago.peer.mapper.VolumeState.Lease;
 import org.archipelago.posix.Errno;
 import org.archipelago.xseg.Op;
@@ -54,21 +58,21 @@ final class ControlThread {
         Runnable with(VolumeStore store);
     }
 
-    /** Does the work, then runs on the reactor what it returned; refused: on the reactor, when too much waits. */
-    void execute(Work work, Runnable refused) {
+    /** Does the work, then runs on the reactor what it returned; failed: on the reactor, why it was not done. */
+    void execute(Work work, IntConsumer failed) {
         try {
             thread.execute(() -> {
                 Runnable after;
                 try {
                     after = work.with(store);
-                } catch (RuntimeException e) {
+                } catch (RuntimeException | Error e) {
                     LOG.log(Level.ERROR, "a defect in a control operation", e);
-                    after = refused;
+                    after = () -> failed.accept(Errno.EIO);
                 }
                 reactor.execute(after);
             });
         } catch (RejectedExecutionException e) {
-            refused.run();
+            failed.accept(Errno.EAGAIN);
         }
     }
 
@@ -85,16 +89,15 @@ final class ControlThread {
                 perform(outcome);
             } catch (Failure e) {
                 outcome.fail(e.errno(), e.getMessage());
-            } catch (JsonParseException | IllegalStateException | NullPointerException e) {
-                outcome.fail(Errno.EINVAL, "bad argument of " + Op.name(request.op()) + " " + outcome.name + ": " + e.getMessage());
             }
             return () -> {
                 after.accept(outcome.state);
                 outcome.answer();
             };
-        }, () -> {
-            after.accept(Optional.empty());
-            request.fail(Errno.EAGAIN, "too many control operations wait: try again");
+        }, errno -> {
+            after.accept(errno == Errno.EAGAIN ? held : Optional.empty());
+            request.fail(errno, errno == Errno.EAGAIN ? "too many control operations wait: try again"
+                : "a defect in " + Op.name(request.op()) + " of " + outcome.name + ": see the daemon's log");
         });
     }
 
@@ -123,9 +126,14 @@ final class ControlThread {
             answer = done -> done.range(done.offset(), size).reply(json.toString().getBytes(StandardCharsets.UTF_8));
         }
 
-        JsonObject argument() {
+        /** Takes what it needs from the request's argument. */
+        <T> T argument(Function<JsonObject, T> take) {
             String text = new String(request.payload((int) Math.min(request.length(), request.dataLength())), StandardCharsets.UTF_8);
-            return text.isEmpty() ? new JsonObject() : JsonParser.parseString(text).getAsJsonObject();
+            try {
+                return take.apply(text.isEmpty() ? new JsonObject() : JsonParser.parseString(text).getAsJsonObject());
+            } catch (JsonParseException | IllegalStateException | UnsupportedOperationException | IllegalArgumentException e) {
+                throw new Failure(Errno.EINVAL, "bad argument of " + Op.name(request.op()) + " " + name + ": " + e.getMessage());
+            }
         }
 
         void answer() {
@@ -166,11 +174,11 @@ final class ControlThread {
     }
 
     private void create(Outcome o) {
-        JsonObject argument = o.argument();
-        Optional<String> origin = argument.has("origin") ? Optional.of(argument.get("origin").getAsString()) : Optional.empty();
+        Optional<String> origin = o.argument(json -> json.has("origin") ? Optional.of(json.get("origin").getAsString()) : Optional.empty());
         origin.ifPresent(ControlThread::checkName);
-        long size = argument.has("size") ? argument.get("size").getAsLong() : 0;
-        store.create(o.name, size, origin, argument.has("metadata") ? strings(argument.getAsJsonObject("metadata")) : Map.of());
+        long size = o.argument(json -> json.has("size") ? json.get("size").getAsLong() : 0);
+        Map<String, String> metadata = o.argument(json -> json.has("metadata") ? strings(json.getAsJsonObject("metadata")) : Map.of());
+        store.create(o.name, size, origin, metadata);
     }
 
     private static Map<String, String> strings(JsonObject json) {
@@ -179,38 +187,57 @@ final class ControlThread {
         return strings;
     }
 
+    /** A name in the argument. */
+    private static String name(Outcome o, String key) {
+        String name = o.argument(json -> json.has(key) ? json.get(key).getAsString() : "");
+        checkName(name);
+        return name;
+    }
+
     private void setInfo(Outcome o) {
-        store.annotate(o.name, strings(o.argument()));
+        store.annotate(o.name, o.argument(ControlThread::strings));
     }
 
     private void open(Outcome o) {
         if (o.request.has(Op.SHARED)) {
             VolumeHeader header = store.header(o.name);
+            o.state = o.state.filter(state -> state.lease != Lease.NONE);
+            o.state.ifPresent(state -> state.lease = Lease.SHARED); // before the other node may know
             leases.share(o.name, header.id());
-            o.state = o.state.filter(state -> state.lease != Lease.NONE).map(state -> {
-                state.lease = Lease.SHARED;
-                return state;
-            });
-        } else if (o.state.filter(state -> state.lease == Lease.EXCLUSIVE).isEmpty()) {
-            o.state = Optional.empty();
-            o.state = Optional.of(store.open(o.name));
+            return;
         }
+        Optional<VolumeState> before = o.state.filter(state -> state.lease != Lease.NONE);
+        if (before.filter(state -> state.lease == Lease.EXCLUSIVE && leases.isMine(o.name, state.header().id())).isPresent()) {
+            return;
+        }
+        o.state = Optional.empty();
+        VolumeState open = store.open(o.name, Use.EXCLUSIVE);
+        if (open.resumed && before.isPresent()) {
+            open.unclean = before.get().unclean; // it was this life that had it
+        }
+        o.state = Optional.of(open);
     }
 
     private void close(Outcome o) {
         Optional<VolumeState> open = o.state.filter(state -> state.lease != Lease.NONE);
         o.state = Optional.empty();
-        if (open.isPresent()) {
-            store.close(open.get());
-        } else {
+        if (open.isEmpty()) {
             releaseUnopened(o.name);
+            return;
+        }
+        VolumeState volume = open.get();
+        if (leases.isMine(o.name, volume.header().id())) {
+            volume.unclean |= o.request.has(Op.UNCLEAN);
+            store.close(volume);
+        } else {
+            LOG.log(Level.WARNING, "{0} is closed, but its lease was broken before: what was written since may be lost", o.name);
         }
     }
 
     /** A volume whose header cannot be read has nothing open that closing could lose. */
     private void releaseUnopened(String name) {
         try {
-            leases.release(name, store.header(name).id());
+            leases.release(name, store.header(name).id(), false);
         } catch (Failure e) {
             if (e.errno() != Errno.EUCLEAN) {
                 throw e;
@@ -219,37 +246,44 @@ final class ControlThread {
         }
     }
 
-    /** Runs an operation on an open volume; one that was not open is opened for it, and closed again. */
-    private void whileOpen(Outcome o, java.util.function.UnaryOperator<VolumeState> operation) {
-        boolean opened = o.state.filter(state -> state.lease == Lease.EXCLUSIVE).isEmpty();
-        VolumeState volume = opened ? store.open(o.name) : o.state.get();
-        o.state = Optional.empty(); // after a failure half way, what is in memory counts no more
+    /**
+     * Changes a volume under its lease; what was not open is opened for it, and closed again.
+     *
+     * @param change returns how the volume goes on; empty: not under this name
+     */
+    private void change(Outcome o, Function<VolumeState, Optional<VolumeState>> change) {
+        Optional<VolumeState> open = o.state.filter(state -> state.lease != Lease.NONE);
+        o.state = Optional.empty();
+        open.ifPresent(state -> leases.check(o.name, state.header().id()));
+        VolumeState volume = open.orElseGet(() -> store.open(o.name, Use.CONTROL));
+        boolean stays = open.isPresent() || volume.resumed;
         try {
-            VolumeState after = operation.apply(volume);
-            if (opened) {
-                store.close(after);
+            Optional<VolumeState> after = change.apply(volume);
+            if (stays) {
+                o.state = after;
             } else {
-                o.state = Optional.of(after);
+                after.ifPresent(store::close);
             }
         } catch (Failure e) {
-            if (opened) {
-                leases.release(o.name, volume.header.id());
+            if (!stays) {
+                store.releaseAfterFailure(o.name, volume.header().id(), !volume.unclean);
+            } else if (!e.isHalfWay()) {
+                o.state = Optional.of(volume);
             }
             throw e;
         }
     }
 
     private void snapshot(Outcome o) {
-        String snapshot = o.argument().get("name").getAsString();
-        checkName(snapshot);
-        whileOpen(o, volume -> store.snapshot(volume, snapshot));
+        String snapshot = name(o, "name");
+        change(o, volume -> Optional.of(store.snapshot(volume, snapshot)));
     }
 
     private void resize(Outcome o) {
         long size = o.request.length();
-        whileOpen(o, volume -> {
+        change(o, volume -> {
             store.resize(volume, size);
-            return volume;
+            return Optional.of(volume);
         });
     }
 
@@ -265,16 +299,25 @@ final class ControlThread {
             store.deleteSnapshot(o.name, header.id());
             return;
         }
-        VolumeState volume = o.state.filter(state -> state.lease == Lease.EXCLUSIVE).orElseGet(() -> store.open(o.name));
-        o.state = Optional.empty();
-        store.delete(volume);
-        reclaimer.execute(() -> {
-            try {
-                store.reclaim(volume);
-            } catch (Failure e) {
-                LOG.log(Level.WARNING, "not all space of removed volume {0} was freed: {1}", volume.name, e.getMessage());
-            }
+        change(o, volume -> {
+            store.delete(volume);
+            reclaim(volume);
+            return Optional.empty();
         });
+    }
+
+    private void reclaim(VolumeState volume) {
+        try {
+            reclaimer.execute(() -> {
+                try {
+                    store.reclaim(volume);
+                } catch (Failure e) {
+                    LOG.log(Level.WARNING, "not all space of removed volume {0} was freed: {1}", volume.name, e.getMessage());
+                }
+            });
+        } catch (RejectedExecutionException e) {
+            LOG.log(Level.WARNING, "the space of removed volume {0} was not freed: too many are being removed", volume.name);
+        }
     }
 
     /** Whether nobody can open the volume; one that another node holds is not ours to judge. */
@@ -291,29 +334,24 @@ final class ControlThread {
     }
 
     private void rename(Outcome o) {
-        String to = o.argument().get("to").getAsString();
-        checkName(to);
-        VolumeHeader header = store.header(o.name);
-        if (header.readOnly()) {
+        String to = name(o, "to");
+        if (store.header(o.name).readOnly()) {
             o.state = Optional.empty();
-            store.rename(o.name, to);
+            store.renameHeader(o.name, to);
             return;
         }
-        VolumeState volume = o.state.filter(state -> state.lease == Lease.EXCLUSIVE).orElseGet(() -> store.open(o.name));
-        o.state = Optional.empty();
-        try {
-            store.rename(o.name, to);
-        } finally {
-            leases.release(o.name, volume.header.id());
-        }
+        change(o, volume -> {
+            volume.unclean |= o.request.has(Op.UNCLEAN);
+            store.rename(volume, to);
+            return Optional.empty();
+        });
     }
 
     private void list(Outcome o) {
         String prefix = o.name.equals("*") ? "" : o.name;
         JsonArray volumes = new JsonArray();
-        JsonObject argument = o.argument();
-        String after = argument.has("after") && !argument.get("after").getAsString().isEmpty()
-            ? VolumeHeader.objectOf(argument.get("after").getAsString()) : "";
+        String last = o.argument(json -> json.has("after") ? json.get("after").getAsString() : "");
+        String after = last.isEmpty() ? "" : VolumeHeader.objectOf(last);
         boolean more = true;
         int room = LIST_ROOM;
         while (more && room > 0) {

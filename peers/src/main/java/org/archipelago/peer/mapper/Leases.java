@@ -1,5 +1,6 @@
 package org.archipelago.peer.mapper;
 
+import java.nio.charset.StandardCharsets;
 import java.util.Optional;
 import java.util.UUID;
 import org.archipelago.peer.mapper.LockRecord.Kind;
@@ -19,6 +20,9 @@ import org.archipelago.posix.Errno;
  *      +--------- delete -------+                          | rename, by another node that takes over
  *      +---------------------------- delete ----- taken-ID-x
  * </pre>
+ *
+ * <p>Whoever lost the lease, or gave it back after writes that failed, may have left something in objects that no map names.
+ * An object {@code doubt-ID} says so to the holders after him, until the volume writes other objects.
  */
 final class Leases {
     private static final int ATTEMPTS = 4;
@@ -31,8 +35,24 @@ final class Leases {
         this.me = me;
     }
 
-    /** How a lease was had: CLEAN, its last holder gave it back; else what he wrote last is in doubt. */
-    enum Taken { CLEAN, HELD, TAKEN_OVER }
+    /** What a lease is asked for. */
+    enum Use {
+        /** OPEN: for this node alone. */
+        EXCLUSIVE,
+        /** A write: what this node shares stays shared. */
+        WRITE,
+        /** One operation: the same, and what another node shares is left to it. */
+        CONTROL
+    }
+
+    /**
+     * How a lease was had.
+     *
+     * @param clean what former holders wrote is all in the map
+     * @param held this daemon had it already
+     * @param shared another node may take it over
+     */
+    record Taken(boolean clean, boolean held, boolean shared) {}
 
     /** Who holds a lock, and whether another node may take it over. */
     record Holder(LockRecord record, boolean shared) {}
@@ -43,6 +63,10 @@ final class Leases {
 
     private static String sharedObject(String id) {
         return "shared-" + id;
+    }
+
+    private static String doubtObject(String id) {
+        return "doubt-" + id;
     }
 
     private static String adminObject(String id) {
@@ -79,36 +103,57 @@ final class Leases {
 
     // --- the lease
 
-    /** Takes the lease for this daemon alone; fails with EBUSY, naming who has it. */
-    Taken acquire(String volume, String id) {
-        refuseForeignAdmin(volume, id);
+    /** Takes the lease for this daemon; fails with EBUSY, naming who has it. */
+    Taken acquire(String volume, String id, Use use) {
         for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-            Optional<LockRecord> lease = read(leaseObject(id), volume);
-            if (lease.isPresent()) {
-                if (mine(lease.get())) {
-                    return Taken.HELD;
+            Optional<Holder> holder = holder(Kind.LEASE, volume, id);
+            if (holder.isPresent() && mine(holder.get())) {
+                boolean shared = holder.get().shared && use != Use.EXCLUSIVE;
+                if (shared == holder.get().shared || maps.rename(sharedObject(id), leaseObject(id)) == 0) {
+                    return new Taken(false, true, shared);
                 }
-                throw new Failure(Errno.EBUSY, "volume " + volume + " is open on " + lease.get().holder()
+                continue;
+            }
+            refuseForeignAdmin(volume, id);
+            if (holder.isPresent() && (!holder.get().shared || use == Use.CONTROL)) {
+                throw new Failure(Errno.EBUSY, "volume " + volume + " is open on " + holder.get().record.holder()
                     + ": close it there (vlmc close " + volume + "), or if that node is dead `vlmc unlock -f " + volume + "`");
             }
-            Optional<LockRecord> shared = read(sharedObject(id), volume);
-            if (shared.isPresent() && mine(shared.get())) {
-                if (maps.rename(sharedObject(id), leaseObject(id)) == 0) {
-                    return Taken.HELD;
-                }
-            } else {
-                boolean over = shared.isPresent() && takeAway(id);
-                if ((shared.isEmpty() || over) && maps.create(leaseObject(id), record(Kind.LEASE).encode())) {
-                    // its holder may have shared it after we looked, and before we made ours
-                    return takeAway(id) || over ? Taken.TAKEN_OVER : Taken.CLEAN;
-                }
+            boolean free = holder.isEmpty() || takeAway(volume, id);
+            if (free && maps.create(leaseObject(id), record(Kind.LEASE).encode())) {
+                // its holder may have shared it after we looked, and before we made ours
+                boolean over = takeAway(volume, id);
+                return new Taken(!over && !maps.exists(doubtObject(id)), false, false);
             }
         }
         throw new Failure(Errno.EBUSY, "volume " + volume + " is just being opened by another node: try again");
     }
 
+    /** Fails where this daemon's lease was broken, and may be another's. */
+    void check(String volume, String id) {
+        Optional<Holder> holder = holder(Kind.LEASE, volume, id);
+        if (holder.filter(this::mine).isEmpty()) {
+            throw new Failure(Errno.EBUSY, "the lease of volume " + volume + " was broken; "
+                + holder.map(other -> "it is open on " + other.record.holder()).orElse("nobody has it")
+                + ": close it here (vlmc close " + volume + ")").inHalfWay();
+        }
+    }
+
+    boolean isMine(String volume, String id) {
+        return holder(Kind.LEASE, volume, id).filter(this::mine).isPresent();
+    }
+
     /** Ends the right of a holder who shared; false where there is none any more. */
-    private boolean takeAway(String id) {
+    private boolean takeAway(String volume, String id) {
+        if (!maps.exists(sharedObject(id))) {
+            return false;
+        }
+        doubt(volume, id); // before: should we come to our end here, whoever takes the lease next must know
+        return giveAway(id);
+    }
+
+    /** In one step of those who may try at once; false for all but one. */
+    private boolean giveAway(String id) {
         String taken = "taken-" + id + "-" + UUID.randomUUID().toString().substring(0, 8);
         if (maps.rename(sharedObject(id), taken) != 0) {
             return false;
@@ -124,13 +169,36 @@ final class Leases {
         }
     }
 
-    /** Gives the lease back, if this daemon has it. */
-    void release(String volume, String id) {
-        if (read(leaseObject(id), volume).filter(this::mine).isPresent()) {
-            maps.delete(leaseObject(id));
-        } else if (read(sharedObject(id), volume).filter(this::mine).isPresent()) {
-            takeAway(id);
+    /** Gives the lease back, if this daemon has it; clean: what was written is all in the map. */
+    void release(String volume, String id, boolean clean) {
+        Optional<Holder> holder = holder(Kind.LEASE, volume, id).filter(this::mine);
+        if (holder.isEmpty()) {
+            return;
         }
+        if (!clean) {
+            doubt(volume, id);
+        }
+        if (holder.get().shared) {
+            giveAway(id);
+        } else {
+            maps.delete(leaseObject(id));
+        }
+    }
+
+    private void doubt(String volume, String id) {
+        maps.put(doubtObject(id), ("what was written to " + volume + " last is in doubt\n").getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** The volume writes other objects from now on, or none. */
+    void settle(String id) {
+        maps.delete(doubtObject(id));
+    }
+
+    /** The volume is gone. */
+    void forget(String volume, String id) {
+        settle(id);
+        maps.delete(adminObject(id));
+        release(volume, id, true);
     }
 
     private LockRecord record(Kind kind) {
@@ -149,9 +217,14 @@ final class Leases {
 
     /** Idempotent for this node. */
     void lock(String volume, String id) {
-        if (!maps.create(adminObject(id), record(Kind.ADMIN).encode())) {
+        for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+            if (maps.create(adminObject(id), record(Kind.ADMIN).encode())
+                    || holder(Kind.ADMIN, volume, id).filter(this::mine).isPresent()) {
+                return;
+            }
             refuseForeignAdmin(volume, id);
         }
+        throw new Failure(Errno.EAGAIN, "volume " + volume + " is just being unlocked elsewhere: try again");
     }
 
     /** Removes the administrator's lock; force: whoever's, and the lease of another node too. */
@@ -160,7 +233,8 @@ final class Leases {
             refuseForeignAdmin(volume, id);
         }
         maps.delete(adminObject(id));
-        if (force && !leaseIsMine(volume, id)) {
+        if (force && !leaseIsMine(volume, id) && (maps.exists(leaseObject(id)) || maps.exists(sharedObject(id)))) {
+            doubt(volume, id);
             maps.delete(leaseObject(id));
             maps.delete(sharedObject(id));
         }
@@ -168,7 +242,7 @@ final class Leases {
 
     private boolean leaseIsMine(String volume, String id) {
         try {
-            return holder(Kind.LEASE, volume, id).filter(this::mine).isPresent();
+            return isMine(volume, id);
         } catch (Failure damaged) {
             return false;
         }

@@ -8,6 +8,7 @@ import org.archipelago.map.VolumeHeader;
 import org.archipelago.peer.host.Host;
 import org.archipelago.peer.host.Reactor;
 import org.archipelago.posix.Errno;
+import org.archipelago.xseg.Completion;
 import org.archipelago.xseg.Op;
 import org.archipelago.xseg.Request;
 
@@ -15,6 +16,9 @@ import org.archipelago.xseg.Request;
  * Appends to a volume's log what its writers commit. One write is out at a time, since a record counts
  * only when all before it do; what comes meanwhile goes with the next. Nothing changes in the map
  * before its record is with the kernel. On the reactor's thread.
+ *
+ * <p>Writes may be answered inside submit, and who is answered may come back with more at once;
+ * {@link #go} does one thing after another all the same.
  */
 final class LogWriter {
     /** Bytes of the buffer that a request for the log needs. */
@@ -27,42 +31,54 @@ final class LogWriter {
     private final Reactor reactor;
     private final int port;
     private final VolumeState volume;
-    private final Request write;
-    private final Request sync;
+    private final StoreRequests requests;
+    private final Runnable whenIdle;
+    private final StoreRequests.Borrower write = this::write;
+    private final StoreRequests.Borrower sync = this::sync;
+    private final Completion onWritten = this::written;
+    private final Completion onSynced = this::synced;
+
+    /** Who waits for a record to be written, and for what was written; so too for flushes. */
     private final ArrayDeque<Request> commits = new ArrayDeque<>();
     private final ArrayDeque<Request> batch = new ArrayDeque<>();
     private final ArrayDeque<Request> flushes = new ArrayDeque<>();
     private final ArrayDeque<Request> flushing = new ArrayDeque<>();
+    private boolean going;
+    /** A write, a sync is out; whether the write marks what the flushing ones wait for; that one was answered. */
     private boolean writing;
+    private boolean marking;
     private boolean syncing;
+    private boolean written;
+    private boolean synced;
+    private int writeStatus;
+    private int syncStatus;
+    /** Records of the write that is out. */
     private int records;
     private long flushUpTo;
 
-    /** write, sync: requests of this writer's own, write with a buffer of {@value #BUFFER} bytes. */
-    LogWriter(Host host, Reactor reactor, int port, VolumeState volume, Request write, Request sync) {
+    /** requests: with buffers of {@value #BUFFER} bytes; whenIdle: told each time that all is answered. */
+    LogWriter(Host host, Reactor reactor, int port, VolumeState volume, StoreRequests requests, Runnable whenIdle) {
         this.host = host;
         this.reactor = reactor;
         this.port = port;
         this.volume = volume;
-        this.write = write.onCompletion(this::written);
-        this.sync = sync.onCompletion(this::synced);
+        this.requests = requests;
+        this.whenIdle = whenIdle;
     }
 
     boolean isIdle() {
-        return !writing && !syncing && commits.isEmpty() && flushes.isEmpty();
-    }
-
-    /** The requests that the writer was made with, when it is idle and done with. */
-    void release(java.util.function.Consumer<Request> to) {
-        to.accept(write);
-        to.accept(sync);
+        return !going && !writing && !syncing && commits.isEmpty() && flushes.isEmpty();
     }
 
     /** COMMIT: the request's range is the volume's own. */
     void commit(Request request) {
-        commits.add(request);
-        if (!writing) {
-            writeNext();
+        if (blocksOf(request) > BATCH) {
+            request.complete(Errno.EMSGSIZE);
+        } else if (isOwn(request)) {
+            request.complete(0);
+        } else {
+            commits.add(request);
+            go();
         }
     }
 
@@ -70,40 +86,63 @@ final class LogWriter {
     void flush(Request request) {
         if (request.offset() <= volume.committed) {
             request.complete(0);
-            return;
-        }
-        flushes.add(request);
-        if (!writing && !syncing) {
-            writeNext();
+        } else {
+            flushes.add(request);
+            go();
         }
     }
 
-    private void writeNext() {
-        ByteBuffer buffer = write.data();
+    private void go() {
+        if (going) {
+            return;
+        }
+        going = true;
+        while (written || synced || !writing && (!commits.isEmpty() || !flushes.isEmpty() && !syncing)) {
+            if (written) {
+                written = false;
+                endWrite();
+            } else if (synced) {
+                synced = false;
+                endSync();
+            } else {
+                writing = true;
+                requests.lend(write);
+            }
+        }
+        going = false;
+        if (isIdle()) {
+            whenIdle.run();
+        }
+    }
+
+    // --- writing
+
+    private void write(Request request) {
+        ByteBuffer buffer = request.data();
         records = 0;
         while (!commits.isEmpty() && records + blocksOf(commits.peek()) <= BATCH) {
             Request commit = commits.poll();
             encode(buffer, commit);
             batch.add(commit);
         }
-        if (!flushes.isEmpty() && !syncing && records < BATCH) {
+        marking = !flushes.isEmpty() && !syncing && records < BATCH;
+        if (marking) {
             flushUpTo = 0;
             while (!flushes.isEmpty()) {
                 flushUpTo = Math.max(flushUpTo, Math.min(flushes.peek().offset(), volume.records));
                 flushing.add(flushes.poll());
             }
-            MapLog.encode(buffer, MapLog.RECORD * records, volume.logCrc, MapLog.COMMIT, volume.records + records, 0, 0, 0, flushUpTo);
+            MapLog.encode(buffer, MapLog.RECORD * records, volume.logCrc, MapLog.COMMIT, volume.records + records,
+                (int) volume.committed, 0, 0, flushUpTo);
             records++;
         }
-        if (records == 0) {
-            if (!commits.isEmpty()) {
-                commits.poll().complete(Errno.EMSGSIZE);
-            }
-            return;
+        int length = MapLog.RECORD * records;
+        for (long stale = volume.records + records; stale < volume.refused; stale++) {
+            MapLog.clear(buffer, length); // a write that failed may have left its records there: they must not count
+            length += MapLog.RECORD;
         }
-        writing = true;
-        write.op(Op.WRITE).target(volume.logObject).range(MapLog.position(volume.records), (long) MapLog.RECORD * records);
-        host.submit(write, reactor, port);
+        request.op(Op.WRITE).target(volume.logObject).range(MapLog.position(volume.records), length).onCompletion(onWritten);
+        host.submit(request, reactor, port);
     }
 
     private static int blocksOf(Request commit) {
@@ -114,15 +153,28 @@ final class LogWriter {
         return commit.offset() + Math.max(commit.length(), 1) - 1;
     }
 
-    private void encode(ByteBuffer buffer, Request commit) {
-        long firstUnit = commit.offset() >>> UNIT_SHIFT;
+    private boolean isOwn(Request commit) {
         long endUnit = (lastByte(commit) >>> UNIT_SHIFT) + 1;
-        for (long unit = firstUnit; unit < endUnit; records++) {
+        for (long unit = commit.offset() >>> UNIT_SHIFT; unit < endUnit; ) {
+            int first = (int) (unit % UNITS);
+            int count = (int) Math.min(UNITS - first, endUnit - unit);
+            if (!volume.map.isOwn((int) (unit / UNITS), first, count)) {
+                return false;
+            }
+            unit += count;
+        }
+        return true;
+    }
+
+    private void encode(ByteBuffer buffer, Request commit) {
+        long endUnit = (lastByte(commit) >>> UNIT_SHIFT) + 1;
+        for (long unit = commit.offset() >>> UNIT_SHIFT; unit < endUnit; records++) {
             int block = (int) (unit / UNITS);
             int first = (int) (unit % UNITS);
             int count = (int) Math.min(UNITS - first, endUnit - unit);
             unit += count;
-            if (volume.map.isZeroBelow(block)) {
+            boolean toTheEnd = first == 0 && unit << UNIT_SHIFT >= volume.header().size(); // behind that, all is zeros
+            if (toTheEnd || volume.map.isZeroBelow(block)) {
                 first = 0;
                 count = UNITS;
             }
@@ -131,51 +183,68 @@ final class LogWriter {
     }
 
     private void written(Request request) {
-        writing = false;
-        int status = request.status();
-        if (status == 0) {
+        writeStatus = request.status();
+        if (writeStatus == 0) {
             apply(request.data());
-            volume.records += records;
+            volume.refused = 0;
+        } else {
+            volume.refused = Math.max(volume.refused, volume.records + records);
         }
-        boolean marked = !flushing.isEmpty() && !syncing;
-        syncing = syncing || marked; // answers below may bring new requests here
-        for (int left = batch.size(); left > 0; left--) {
-            batch.poll().complete(status);
-        }
-        if (marked && status == 0) {
-            sync.op(Op.SYNC).target(volume.logObject);
-            host.submit(sync, reactor, port);
-        } else if (marked) {
-            syncing = false;
-            endFlush(status);
-        }
-        if (!writing && (!commits.isEmpty() || !flushes.isEmpty() && !syncing)) {
-            writeNext();
-        }
+        requests.giveBack(request);
+        written = true;
+        go();
     }
 
     private void apply(ByteBuffer buffer) {
         for (int i = 0; i < records; i++) {
             int at = MapLog.RECORD * i;
+            volume.records++;
             if (MapLog.type(buffer, at) == MapLog.OWN) {
                 volume.map.commit(MapLog.block(buffer, at), MapLog.unit(buffer, at), MapLog.count(buffer, at));
+                volume.owned = volume.records;
             }
         }
     }
 
-    private void synced(Request request) {
-        syncing = false;
-        if (request.status() == 0) {
-            volume.committed = Math.max(volume.committed, flushUpTo);
+    private void endWrite() {
+        int status = writeStatus;
+        boolean marked = marking;
+        writing = false;
+        syncing |= marked && status == 0;
+        while (!batch.isEmpty()) {
+            batch.poll().complete(status);
         }
-        endFlush(request.status());
-        if (!writing && !flushes.isEmpty()) {
-            writeNext();
+        if (marked && status == 0) {
+            requests.lend(sync);
+        } else if (marked) {
+            endFlush(status);
         }
     }
 
+    // --- syncing
+
+    private void sync(Request request) {
+        request.op(Op.SYNC).target(volume.logObject).onCompletion(onSynced);
+        host.submit(request, reactor, port);
+    }
+
+    private void synced(Request request) {
+        syncStatus = request.status();
+        requests.giveBack(request);
+        synced = true;
+        go();
+    }
+
+    private void endSync() {
+        syncing = false;
+        if (syncStatus == 0) {
+            volume.committed = Math.max(volume.committed, flushUpTo);
+        }
+        endFlush(syncStatus);
+    }
+
     private void endFlush(int status) {
-        for (int left = flushing.size(); left > 0; left--) {
+        while (!flushing.isEmpty()) {
             flushing.poll().complete(status);
         }
     }

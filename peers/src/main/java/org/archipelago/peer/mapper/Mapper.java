@@ -11,7 +11,7 @@ import org.archipelago.map.VolumeHeader;
 import org.archipelago.peer.Peer;
 import org.archipelago.peer.host.Host;
 import org.archipelago.peer.host.Reactor;
-import org.archipelago.peer.host.RequestPool;
+import org.archipelago.peer.mapper.Leases.Use;
 import org.archipelago.peer.mapper.VolumeState.Lease;
 import org.archipelago.posix.Errno;
 import org.archipelago.xseg.Op;
@@ -28,12 +28,14 @@ public final class Mapper implements Peer {
     private static final System.Logger LOG = System.getLogger(Mapper.class.getName());
     /** Volumes that are kept in memory though nobody has them open. */
     private static final int MAX_UNOPENED = 256;
+    /** How long the header of a volume that another node may change counts as looked at. */
+    private static final long LOOK_NANOS = 100_000_000L;
 
     private final Host host;
     private final Reactor reactor;
     private final int blockermPort;
     private final ControlThread control;
-    private final RequestPool pool;
+    private final StoreRequests requests;
     private final TargetTable<Slot> volumes;
     private final Answer answer = new Answer();
     private final Slot absent = new Slot(Target.of("-"));
@@ -44,10 +46,23 @@ public final class Mapper implements Peer {
         final ArrayDeque<Request> waiting = new ArrayDeque<>();
         Optional<VolumeState> state = Optional.empty();
         Optional<LogWriter> log = Optional.empty();
+        /** The control thread has it. */
         boolean busy;
+        /** Somebody waits for the log to be idle; who comes now stands behind him. */
+        boolean wanted;
+        /** When its header was looked at, of nanoTime. */
+        long lookedAt;
 
         Slot(Target name) {
             this.name = name;
+        }
+
+        boolean hasIdleLog() {
+            return log.isEmpty() || log.get().isIdle();
+        }
+
+        boolean has(VolumeState volume) {
+            return !busy && state.isPresent() && state.get() == volume && volumes.find(name) == this;
         }
     }
 
@@ -57,17 +72,25 @@ public final class Mapper implements Peer {
         this.reactor = reactor;
         this.blockermPort = blockermPort;
         this.control = control.thread(reactor);
-        this.pool = host.pool(reactor, "mapper", control.requests(), LogWriter.BUFFER);
+        this.requests = new StoreRequests(host.pool(reactor, "mapper", control.requests(), LogWriter.BUFFER));
         this.volumes = new TargetTable<>(absent);
     }
 
     @Override
     public void accept(Request request) {
+        if (!request.hasTarget() && request.op() != Op.PING) {
+            request.complete(Errno.EINVAL);
+            return;
+        }
         switch (request.op()) {
             case Op.MAPR, Op.MAPW, Op.COMMIT, Op.FLUSH, Op.SYNC -> map(request);
             case Op.PING -> request.complete(0);
-            case Op.OPEN, Op.CLOSE, Op.SNAPSHOT, Op.RESIZE, Op.DELETE, Op.RENAME, Op.SETINFO -> hold(request);
-            case Op.INFO, Op.CREATE, Op.LIST, Op.STATUS, Op.LOCK, Op.UNLOCK -> control.run(request);
+            case Op.OPEN, Op.CLOSE, Op.CREATE, Op.SNAPSHOT, Op.RESIZE, Op.DELETE, Op.RENAME -> hold(request);
+            case Op.INFO -> {
+                volumes.find(request).lookedAt = System.nanoTime() - LOOK_NANOS; // what is read after it is as new
+                control.run(request);
+            }
+            case Op.LIST, Op.STATUS, Op.SETINFO, Op.LOCK, Op.UNLOCK -> control.run(request);
             default -> request.complete(Errno.EOPNOTSUPP);
         }
     }
@@ -79,17 +102,14 @@ public final class Mapper implements Peer {
         if (slot == absent) {
             slot = slot(request);
         }
-        if (slot.busy) {
+        if (slot.busy || slot.wanted) {
             slot.waiting.add(request);
         } else if (slot.state.isEmpty()) {
             reload(slot, request);
+        } else if (slot.state.get().lease == Lease.EXCLUSIVE) {
+            serve(slot, slot.state.get(), request);
         } else {
-            VolumeState volume = slot.state.get();
-            if (volume.lease == Lease.EXCLUSIVE || volume.header.readOnly()) {
-                serve(slot, volume, request);
-            } else {
-                validate(slot, volume, request);
-            }
+            validate(slot, slot.state.get(), request);
         }
     }
 
@@ -107,7 +127,7 @@ public final class Mapper implements Peer {
         switch (request.op()) {
             case Op.MAPR -> answer.read(volume, request);
             case Op.MAPW -> {
-                if (volume.header.readOnly()) {
+                if (volume.header().readOnly()) {
                     request.complete(Errno.EROFS);
                 } else if (volume.lease == Lease.NONE) {
                     open(slot, request);
@@ -116,13 +136,15 @@ public final class Mapper implements Peer {
                 }
             }
             case Op.COMMIT -> {
-                if (inRange(volume, request) && volume.lease != Lease.NONE) {
+                if (volume.lease == Lease.NONE) {
+                    request.complete(Errno.EBUSY); // it had it when MAPW was answered
+                } else if (inRange(volume, request)) {
                     log(slot, volume).commit(request);
                 } else {
                     request.complete(Errno.EINVAL);
                 }
             }
-            case Op.SYNC -> request.complete(volume.records);
+            case Op.SYNC -> request.complete(volume.owned);
             case Op.FLUSH -> {
                 if (volume.lease == Lease.NONE) {
                     request.complete(0);
@@ -136,7 +158,7 @@ public final class Mapper implements Peer {
 
     private LogWriter log(Slot slot, VolumeState volume) {
         if (slot.log.isEmpty()) {
-            slot.log = Optional.of(new LogWriter(host, reactor, blockermPort, volume, pool.take(), pool.take()));
+            slot.log = Optional.of(new LogWriter(host, reactor, blockermPort, volume, requests, () -> logIsIdle(slot, volume)));
         }
         return slot.log.get();
     }
@@ -144,40 +166,81 @@ public final class Mapper implements Peer {
     private static boolean inRange(VolumeState volume, Request request) {
         long offset = request.offset();
         long length = request.length();
-        return offset >= 0 && length > 0 && length <= volume.header.size() && offset <= volume.header.size() - length;
+        return offset >= 0 && length > 0 && length <= volume.header().size() && offset <= volume.header().size() - length;
     }
 
-    /** Another node may write the volume: looks whether its log has grown before using the map. */
+    // --- volumes that another node may write
+
+    /** Looks whether the map in memory is still the volume's: now and then at the header, at the log's end each time. */
     private void validate(Slot slot, VolumeState volume, Request request) {
-        if (pool.isEmpty()) {
-            request.complete(Errno.EAGAIN);
-            return;
+        if (System.nanoTime() - slot.lookedAt >= LOOK_NANOS) {
+            requests.lend(look -> lookAtHeader(slot, volume, request, look));
+        } else {
+            serveWithLog(slot, volume, request);
         }
-        Request look = pool.take();
-        look.op(Op.READ).target(volume.logObject).range(MapLog.position(volume.records), MapLog.RECORD)
-            .onCompletion(done -> {
-                boolean grown = done.status() != 0 || MapLog.valid(done.data(), 0, volume.logCrc, volume.records);
-                pool.release(look);
-                if (slot.busy || slot.state.filter(state -> state == volume).isEmpty()) {
-                    map(request);
-                } else if (grown) {
-                    reload(slot, request);
-                } else {
-                    serve(slot, volume, request);
-                }
-            });
+    }
+
+    private void lookAtHeader(Slot slot, VolumeState volume, Request request, Request look) {
+        long now = System.nanoTime();
+        look.op(Op.READ).flags(Op.FRESH).target(volume.headerObject).range(0, VolumeState.HEAD).onCompletion(done -> {
+            boolean same = done.status() == 0 && volume.beginsWith(done.data());
+            requests.giveBack(done);
+            if (same && slot.has(volume) && !slot.wanted) {
+                slot.lookedAt = now;
+                serveWithLog(slot, volume, request);
+            } else {
+                goOn(slot, volume, request, same);
+            }
+        });
         host.submit(look, reactor, blockermPort);
+    }
+
+    private void serveWithLog(Slot slot, VolumeState volume, Request request) {
+        if (volume.header().readOnly()) {
+            serve(slot, volume, request);
+        } else {
+            requests.lend(look -> lookAtLog(slot, volume, request, look));
+        }
+    }
+
+    private void lookAtLog(Slot slot, VolumeState volume, Request request, Request look) {
+        long end = volume.records;
+        look.op(Op.READ).target(volume.logObject).range(MapLog.position(end), MapLog.RECORD).onCompletion(done -> {
+            boolean grown = done.status() != 0 || MapLog.valid(done.data(), 0, volume.logCrc, end);
+            requests.giveBack(done);
+            if (!grown && slot.has(volume) && !slot.wanted) {
+                serve(slot, volume, request);
+            } else if (grown && slot.has(volume) && !slot.hasIdleLog()) {
+                await(slot, request); // it may be a record of our own that is just being written
+            } else {
+                goOn(slot, volume, request, !grown || volume.records != end);
+            }
+        });
+        host.submit(look, reactor, blockermPort);
+    }
+
+    /** After a look; same: as far as was looked, the map in memory is the volume's. */
+    private void goOn(Slot slot, VolumeState volume, Request request, boolean same) {
+        if (same || !slot.has(volume) || slot.wanted) {
+            map(request);
+        } else {
+            reload(slot, request);
+        }
     }
 
     // --- what waits for the store
 
     private void reload(Slot slot, Request request) {
-        makeRoom();
-        borrow(slot, request, store -> store.resume(slot.name.toString()));
+        if (slot.hasIdleLog()) {
+            makeRoom();
+            borrow(slot, request, store -> store.resume(slot.name.toString()));
+        } else {
+            await(slot, request);
+        }
     }
 
     private void open(Slot slot, Request request) {
-        borrow(slot, request, store -> store.open(slot.name.toString()));
+        borrow(slot, request, store -> store.open(slot.name.toString(), Use.WRITE));
     }
 
     private interface Fetch {
@@ -187,6 +250,7 @@ public final class Mapper implements Peer {
     /** Fetches the volume's map, then serves the request and those that came meanwhile. */
     private void borrow(Slot slot, Request request, Fetch fetch) {
         begin(slot);
+        slot.lookedAt = System.nanoTime();
         control.execute(store -> {
             try {
                 VolumeState fetched = fetch.from(store);
@@ -198,27 +262,22 @@ public final class Mapper implements Peer {
             } catch (Failure e) {
                 LOG.log(e.errno() == Errno.ENOENT ? Level.DEBUG : Level.WARNING, "{0} {1}: {2}",
                     Op.name(request.op()), slot.name, e.getMessage());
-                return () -> {
-                    end(slot, Optional.empty());
-                    request.complete(e.errno());
-                    drain(slot);
-                };
+                return () -> fail(slot, request, e.errno());
             }
-        }, () -> {
-            end(slot, Optional.empty());
-            request.complete(Errno.EAGAIN);
-            drain(slot);
-        });
+        }, errno -> fail(slot, request, errno));
+    }
+
+    private void fail(Slot slot, Request request, int errno) {
+        end(slot, Optional.empty());
+        request.complete(errno);
+        drain(slot);
     }
 
     /** A control operation that changes the volume: the control thread holds it meanwhile. */
     private void hold(Request request) {
         Slot slot = slot(request);
-        if (slot.busy || slot.log.filter(log -> !log.isIdle()).isPresent()) {
-            slot.waiting.add(request);
-            if (!slot.busy) {
-                reactor.schedule(1_000_000, () -> drain(slot));
-            }
+        if (slot.busy || slot.wanted || !slot.hasIdleLog()) {
+            await(slot, request);
             return;
         }
         Optional<VolumeState> held = slot.state;
@@ -229,9 +288,46 @@ public final class Mapper implements Peer {
         });
     }
 
+    /** The log has grown long, and all that it says is durable: the map goes on in a new checkpoint. */
+    private void compact(Slot slot, VolumeState volume) {
+        begin(slot);
+        control.execute(store -> {
+            Optional<VolumeState> next;
+            try {
+                next = Optional.of(store.nextGeneration(volume, volume.header().epoch(), false));
+            } catch (Failure e) {
+                LOG.log(Level.WARNING, "the log of {0} stays long: {1}", volume.name, e.getMessage());
+                volume.longLog = 2 * volume.records;
+                next = e.isHalfWay() ? Optional.empty() : Optional.of(volume);
+            }
+            Optional<VolumeState> after = next;
+            return () -> release(slot, after);
+        }, errno -> release(slot, errno == Errno.EAGAIN ? Optional.of(volume) : Optional.empty()));
+    }
+
+    private void release(Slot slot, Optional<VolumeState> state) {
+        end(slot, state);
+        drain(slot);
+    }
+
+    private void await(Slot slot, Request request) {
+        slot.waiting.add(request);
+        slot.wanted |= !slot.busy;
+    }
+
+    private void logIsIdle(Slot slot, VolumeState volume) {
+        if (!slot.has(volume)) {
+            return;
+        }
+        if (slot.wanted) {
+            drain(slot);
+        } else if (volume.records >= volume.longLog && volume.owned <= volume.committed && volume.lease == Lease.EXCLUSIVE) {
+            compact(slot, volume);
+        }
+    }
+
     private void begin(Slot slot) {
         slot.busy = true;
-        slot.log.ifPresent(log -> log.release(pool::release));
         slot.log = Optional.empty();
         slot.state = Optional.empty();
     }
@@ -239,15 +335,18 @@ public final class Mapper implements Peer {
     private void end(Slot slot, Optional<VolumeState> state) {
         slot.busy = false;
         slot.state = state;
-        if (state.isEmpty() && slot.waiting.isEmpty()) {
-            volumes.remove(slot.name);
-        }
+        removeIfUnused(slot);
     }
 
     private void drain(Slot slot) {
-        for (int left = slot.waiting.size(); left > 0 && !slot.busy; left--) {
+        slot.wanted = false;
+        for (int left = slot.waiting.size(); left > 0 && !slot.busy && !slot.wanted; left--) {
             accept(slot.waiting.poll());
         }
+        removeIfUnused(slot);
+    }
+
+    private void removeIfUnused(Slot slot) {
         if (slot.state.isEmpty() && !slot.busy && slot.waiting.isEmpty() && volumes.find(slot.name) == slot) {
             volumes.remove(slot.name);
         }
@@ -284,7 +383,7 @@ public final class Mapper implements Peer {
             volume = ofVolume;
             to = request.data();
             covered = 0;
-            MapReply.clear(to, 0, volume.header.size());
+            MapReply.clear(to, 0, volume.header().size());
             boolean more = true;
             while (more && covered < request.length()) {
                 aim(request);
@@ -299,8 +398,8 @@ public final class Mapper implements Peer {
         private void aim(Request request) {
             long at = request.offset() + covered;
             block = (int) (at >>> VolumeHeader.BLOCK_SHIFT);
-            from = (int) (at & (volume.header.blockSize() - 1));
-            end = (int) Math.min(volume.header.blockSize(), from + request.length() - covered);
+            from = (int) (at & (volume.header().blockSize() - 1));
+            end = (int) Math.min(volume.header().blockSize(), from + request.length() - covered);
         }
 
         @Override
@@ -324,7 +423,7 @@ public final class Mapper implements Peer {
             to = request.data();
             covered = 0;
             MapReply.clear(to, volume.lease == Lease.SHARED ? MapReply.WRITE_THROUGH : 0,
-                volume.header.size());
+                volume.header().size());
             boolean more = true;
             while (more && covered < request.length()) {
                 aim(request);

@@ -16,7 +16,7 @@ import org.archipelago.peer.host.Caller.Reply;
 import org.archipelago.posix.Errno;
 import org.archipelago.xseg.Op;
 
-/** The objects behind one blocker's port, for control work: every call waits, with a bound. Thread-safe. */
+/** The objects behind one blocker's port, for control work: every call waits, and one that changes something until it is answered. Thread-safe. */
 final class ObjectStore {
     /** Most bytes of a text. */
     static final int TEXT_MAX = 16 << 10;
@@ -66,6 +66,10 @@ final class ObjectStore {
         return Optional.of(whole.toByteArray());
     }
 
+    boolean exists(String object) {
+        return size(object) >= 0;
+    }
+
     private long size(String object) {
         Reply reply = caller.call(Call.of(port, Op.INFO, object));
         if (reply.status() == Errno.ENOENT) {
@@ -77,7 +81,7 @@ final class ObjectStore {
 
     /** Makes an object; false when there is one already. */
     boolean create(String object, byte[] contents) {
-        Reply reply = caller.call(Call.of(port, Op.CREATE, object).data(contents));
+        Reply reply = caller.insist(Call.of(port, Op.CREATE, object).data(contents));
         if (reply.status() == Errno.EEXIST) {
             return false;
         }
@@ -88,7 +92,7 @@ final class ObjectStore {
     /** Replaces an object's contents, or makes it; atomic and durable whatever its size. */
     void put(String object, byte[] contents) {
         if (contents.length <= Caller.PAYLOAD_MAX) {
-            check(caller.call(Call.of(port, Op.PUT, object).data(contents)), "cannot write object " + object);
+            check(caller.insist(Call.of(port, Op.PUT, object).data(contents)), "cannot write object " + object);
             return;
         }
         // too large for one request: such an object is named by nothing yet, so it may grow piece by piece
@@ -97,17 +101,17 @@ final class ObjectStore {
             byte[] piece = Arrays.copyOfRange(contents, at, Math.min(contents.length, at + Caller.PAYLOAD_MAX));
             write(object, at, piece);
         }
-        check(caller.call(Call.of(port, Op.SYNC, object)), "cannot make object " + object + " durable");
+        check(caller.insist(Call.of(port, Op.SYNC, object)), "cannot make object " + object + " durable");
     }
 
     void write(String object, long offset, byte[] bytes) {
-        check(caller.call(Call.of(port, Op.WRITE, object).flags(Op.CREATE_ABSENT).data(bytes).range(offset, bytes.length)),
+        check(caller.insist(Call.of(port, Op.WRITE, object).flags(Op.CREATE_ABSENT).data(bytes).range(offset, bytes.length)),
             "cannot write object " + object);
     }
 
     /** False when it was absent. */
     boolean delete(String object) {
-        Reply reply = caller.call(Call.of(port, Op.DELETE, object));
+        Reply reply = caller.insist(Call.of(port, Op.DELETE, object));
         if (reply.status() == Errno.ENOENT) {
             return false;
         }
@@ -119,7 +123,7 @@ final class ObjectStore {
     int rename(String object, String to) {
         JsonObject argument = new JsonObject();
         argument.addProperty("to", to);
-        Reply reply = caller.call(Call.of(port, Op.RENAME, object).data(bytes(argument)));
+        Reply reply = caller.insist(Call.of(port, Op.RENAME, object).data(bytes(argument)));
         if (reply.status() != Errno.ENOENT && reply.status() != Errno.EEXIST) {
             check(reply, "cannot rename object " + object);
         }

@@ -81,9 +81,9 @@ final class VolumeDescriber {
     JsonObject map(String name) {
         VolumeState volume = store.load(name);
         BlockMap.Usage usage = volume.map.usage();
-        JsonObject json = describe(name, volume.header);
-        json.addProperty("checkpoint", volume.header.checkpoint());
-        json.addProperty("log", volume.header.log());
+        JsonObject json = describe(name, volume.header());
+        json.addProperty("checkpoint", volume.header().checkpoint());
+        json.addProperty("log", volume.header().log());
         json.addProperty("logRecords", volume.records);
         json.addProperty("blocks", usage.blocks());
         json.addProperty("zero", usage.zero());

@@ -1,5 +1,6 @@
 package org.archipelago.peer.mapper;
 
+import java.lang.System.Logger.Level;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.security.SecureRandom;
@@ -15,6 +16,7 @@ import org.archipelago.map.MapLog;
 import org.archipelago.map.TextObject;
 import org.archipelago.map.VolumeHeader;
 import org.archipelago.peer.mapper.Leases.Taken;
+import org.archipelago.peer.mapper.Leases.Use;
 import org.archipelago.peer.mapper.VolumeState.Lease;
 import org.archipelago.posix.Errno;
 
@@ -24,6 +26,7 @@ import org.archipelago.posix.Errno;
  * that it names is there; what a crash leaves over is named by nothing.
  */
 final class VolumeStore {
+    private static final System.Logger LOG = System.getLogger(VolumeStore.class.getName());
     private static final int RETRIES = 8;
     private static final int NOTES_VERSION = 1;
     private static final int COMPACT_RECORDS = 4096;
@@ -56,8 +59,13 @@ final class VolumeStore {
             + " does not exist (vlmc list shows those that do)"));
     }
 
+    /** A failure leaves open which header it has now. */
     private void put(String volume, VolumeHeader header) {
-        maps.put(VolumeHeader.objectOf(volume), header.encode());
+        try {
+            maps.put(VolumeHeader.objectOf(volume), header.encode());
+        } catch (Failure e) {
+            throw e.inHalfWay();
+        }
     }
 
     private static Failure damaged(DamagedMapException e) {
@@ -122,21 +130,25 @@ final class VolumeStore {
 
     /** Makes the name vanish; the caller then reclaims what the volume alone used. */
     void delete(VolumeState volume) {
-        maps.delete(VolumeHeader.objectOf(volume.name));
+        try {
+            maps.delete(volume.headerObject.toString());
+        } catch (Failure e) {
+            throw e.inHalfWay();
+        }
     }
 
     /** Removes the objects that nothing can name any more, after {@link #delete}; may take long. */
     void reclaim(VolumeState volume) {
-        Layer own = volume.header.ownLayer();
+        VolumeHeader header = volume.header();
+        endLog(volume);
         for (int block : volume.map.ownBlocks()) {
-            blocks.delete(own.object(block).toString());
+            blocks.delete(header.ownLayer().object(block).toString());
         }
-        maps.delete(volume.header.log());
-        if (!volume.header.checkpointShared() && !volume.header.checkpoint().equals(VolumeHeader.NONE)) {
-            maps.delete(volume.header.checkpoint());
+        if (!header.checkpointShared() && !header.checkpoint().equals(VolumeHeader.NONE)) {
+            maps.delete(header.checkpoint());
         }
-        maps.delete(notesObject(volume.header.id()));
-        leases.release(volume.name, volume.header.id());
+        maps.delete(notesObject(header.id()));
+        leases.forget(volume.name, header.id());
     }
 
     /** Makes a snapshot's name vanish; what it holds may be others' too. */
@@ -150,14 +162,27 @@ final class VolumeStore {
         return maps.delete(VolumeHeader.objectOf(name));
     }
 
-    void rename(String name, String to) {
-        int result = maps.rename(VolumeHeader.objectOf(name), VolumeHeader.objectOf(to));
+    /** Of a volume or snapshot that nobody has open. */
+    void renameHeader(String name, String to) {
+        int result;
+        try {
+            result = maps.rename(VolumeHeader.objectOf(name), VolumeHeader.objectOf(to));
+        } catch (Failure e) {
+            throw e.inHalfWay();
+        }
         if (result == Errno.EEXIST) {
             throw exists(to);
         }
-        if (result == Errno.ENOENT) {
-            header(name);
+        if (result != 0) {
+            throw Failure.of(result, "volume " + name + " cannot be renamed").inHalfWay();
         }
+    }
+
+    /** Gives an open volume another name, and its lease back. */
+    void rename(VolumeState volume, String to) {
+        renameHeader(volume.name, to);
+        touchLog(volume);
+        leases.release(volume.name, volume.header().id(), !volume.unclean);
     }
 
     // --- notes: what users and Ganeti want to have kept with a volume
@@ -198,56 +223,84 @@ final class VolumeStore {
     /** As {@link #load}; but what a former life of this daemon had open, it has open again. */
     VolumeState resume(String name) {
         VolumeHeader header = header(name);
-        boolean held = !header.readOnly() && leases.holder(LockRecord.Kind.LEASE, name, header.id())
-            .filter(holder -> leases.mine(holder) && !holder.shared()).isPresent();
-        return held ? open(name) : load(name);
+        if (header.readOnly() || !leases.isMine(name, header.id())) {
+            return load(name);
+        }
+        try {
+            return open(name, Use.WRITE);
+        } catch (Failure e) {
+            LOG.log(Level.WARNING, "{0} can only be read for now: {1}", name, e.getMessage());
+            return load(name);
+        }
     }
 
     /** The map as it is now, for reading. */
     VolumeState load(String name) {
         try {
-            return loadWith(name, Lease.NONE, Taken.HELD);
+            return load(name, Lease.NONE);
         } catch (DamagedMapException e) {
             throw damaged(e);
         }
     }
 
     /** Takes the lease, then the map. Fails with EROFS on a snapshot, EBUSY where another has it. */
-    VolumeState open(String name) {
+    VolumeState open(String name, Use use) {
         VolumeHeader header = header(name);
         if (header.readOnly()) {
             throw new Failure(Errno.EROFS, name + " is a snapshot: it cannot be written; clone it (vlmc create NEW --snap "
                 + name + ")");
         }
-        Taken taken = leases.acquire(name, header.id());
+        Taken taken = leases.acquire(name, header.id(), use);
         try {
-            return loadWith(name, Lease.EXCLUSIVE, taken);
+            VolumeState volume = load(name, taken.shared() ? Lease.SHARED : Lease.EXCLUSIVE);
+            volume.unclean = !taken.clean();
+            volume.resumed = taken.held();
+            VolumeState writable = volume.goesOn ? volume : nextGeneration(volume, volume.header().epoch(), false);
+            endFormerLog(writable);
+            return writable;
         } catch (DamagedMapException e) {
-            releaseAfterFailure(taken, name, header);
+            giveUp(taken, name, header);
             throw damaged(e);
         } catch (Failure e) {
-            releaseAfterFailure(taken, name, header);
+            giveUp(taken, name, header);
             throw e;
         }
     }
 
-    private void releaseAfterFailure(Taken taken, String name, VolumeHeader header) {
-        if (taken != Taken.HELD) {
-            leases.release(name, header.id());
+    /** Nothing was written under a lease that was taken in vain. */
+    private void giveUp(Taken taken, String name, VolumeHeader header) {
+        if (!taken.held()) {
+            releaseAfterFailure(name, header.id(), taken.clean());
         }
     }
 
-    private VolumeState loadWith(String name, Lease lease, Taken taken) {
+    /** As {@link Leases#release}, where another failure is to be told. */
+    void releaseAfterFailure(String name, String id, boolean clean) {
+        try {
+            leases.release(name, id, clean);
+        } catch (Failure e) {
+            LOG.log(Level.WARNING, "{0} stays open: {1}", name, e.getMessage());
+        }
+    }
+
+    private VolumeState load(String name, Lease lease) {
+        String problem = "";
         for (int attempt = 0; attempt < RETRIES; attempt++) {
             VolumeHeader header = header(name);
-            BlockMap map = checkpoint(name, header);
+            Optional<BlockMap> found = checkpoint(name, header);
+            if (found.isEmpty()) {
+                problem = "its checkpoint " + header.checkpoint() + " is missing";
+                continue; // its holder has just made another
+            }
+            BlockMap map = found.get();
             if (header.readOnly()) {
-                return new VolumeState(name, header, map, 0, 0, 0, lease);
+                return new VolumeState(name, header, map, 0, lease);
             }
             map.own(header.ownLayer());
             Optional<byte[]> logBytes = maps.read(header.log());
+            problem = "its log " + header.log() + " is missing";
             if (logBytes.isEmpty()) {
-                continue; // its holder has just begun another
+                continue; // so too
             }
             MapLog.Contents log = MapLog.decode(name, logBytes.get());
             if (log.ended() && lease == Lease.NONE) {
@@ -256,27 +309,41 @@ final class VolumeStore {
             if (log.header().generation() != header.generation() || !log.header().id().equals(header.id())) {
                 throw new DamagedMapException(name, "its log belongs to something else");
             }
-            if (log.gap() && log.header().boot().equals(me.boot())) {
-                throw new DamagedMapException(name, "record " + log.records() + " of its log is damaged");
+            if (log.gap() && isOfThisBoot(log)) {
+                problem = "record " + log.records() + " of its log is damaged";
+                continue; // or it was written to while it was read
             }
-            boolean sameBoot = log.header().boot().equals(me.boot());
-            long applied = sameBoot || lease == Lease.NONE ? log.records() : log.committed();
-            log.apply(name, map, applied);
-            VolumeState state = new VolumeState(name, header, map, log.header().crc(), log.records(), log.committed(), lease);
-            state.unclean = taken != Taken.CLEAN;
-            boolean goesOn = sameBoot && log.header().writer().equals(me.daemon()) && !log.ended();
-            return lease == Lease.NONE || goesOn ? state : nextGeneration(state, header.epoch(), false);
+            log.apply(name, map, applied(log, lease));
+            VolumeState volume = new VolumeState(name, header, map, log.header().crc(), lease);
+            volume.records = log.records();
+            volume.owned = log.owned();
+            volume.committed = log.committed();
+            volume.goesOn = !log.ended() && isOurs(log) && isOfThisBoot(log);
+            return volume;
         }
-        throw new DamagedMapException(name, "its log " + header(name).log() + " is missing");
+        throw new DamagedMapException(name, problem);
     }
 
-    private BlockMap checkpoint(String name, VolumeHeader header) {
+    private boolean isOurs(MapLog.Contents log) {
+        return log.header().writer().equals(me.daemon());
+    }
+
+    private boolean isOfThisBoot(MapLog.Contents log) {
+        return log.header().boot().equals(me.boot());
+    }
+
+    /** Records that count: all, where their writer's kernel lives and has them; else those that survive its end. */
+    private long applied(MapLog.Contents log, Lease lease) {
+        boolean writerLives = isOurs(log) ? isOfThisBoot(log) : lease == Lease.NONE;
+        return writerLives ? log.records() : log.committed();
+    }
+
+    /** Empty when it is missing. */
+    private Optional<BlockMap> checkpoint(String name, VolumeHeader header) {
         if (header.checkpoint().equals(VolumeHeader.NONE)) {
-            return new BlockMap(header.blocks());
+            return Optional.of(new BlockMap(header.blocks()));
         }
-        byte[] bytes = maps.read(header.checkpoint()).orElseThrow(() ->
-            new DamagedMapException(name, "its checkpoint " + header.checkpoint() + " is missing"));
-        return Checkpoint.decode(name, bytes, header.blocks());
+        return maps.read(header.checkpoint()).map(bytes -> Checkpoint.decode(name, bytes, header.blocks()));
     }
 
     /**
@@ -284,13 +351,15 @@ final class VolumeStore {
      * others will name the checkpoint. Needs the lease.
      */
     VolumeState nextGeneration(VolumeState volume, int epoch, boolean shared) {
-        VolumeHeader old = volume.header;
-        boolean unchanged = volume.records == 0;
+        VolumeHeader old = volume.header();
+        BlockMap map = volume.map;
         String checkpoint = old.checkpoint();
         boolean nowShared = old.checkpointShared() || shared;
-        if (!unchanged || checkpoint.equals(VolumeHeader.NONE) && shared) {
+        if (volume.records > 0 || checkpoint.equals(VolumeHeader.NONE) && shared) {
             checkpoint = VolumeHeader.checkpointName(old.id(), old.generation() + 1);
-            maps.put(checkpoint, Checkpoint.encode(volume.map));
+            byte[] bytes = Checkpoint.encode(map);
+            map = Checkpoint.decode(volume.name, bytes, old.blocks()); // without what it has outgrown
+            maps.put(checkpoint, bytes);
             nowShared = shared;
         }
         VolumeHeader header = old.nextGeneration(checkpoint, nowShared, epoch);
@@ -299,31 +368,101 @@ final class VolumeStore {
         put(volume.name, header);
         endLog(volume);
         if (!checkpoint.equals(old.checkpoint()) && !old.checkpointShared() && !old.checkpoint().equals(VolumeHeader.NONE)) {
-            maps.delete(old.checkpoint());
+            tidy(old.checkpoint());
         }
-        volume.map.own(header.ownLayer());
+        map.own(header.ownLayer());
         int crc = MapLog.decodeHeader(volume.name, ByteBuffer.wrap(log).order(ByteOrder.LITTLE_ENDIAN)).crc();
-        VolumeState next = new VolumeState(volume.name, header, volume.map, crc, 0, 0, volume.lease);
+        VolumeState next = new VolumeState(volume.name, header, map, crc, volume.lease);
+        next.resumed = volume.resumed;
         next.unclean = volume.unclean && epoch == old.epoch();
+        if (volume.unclean && !next.unclean) {
+            settle(header.id());
+        }
         return next;
     }
 
-    /** Tells readers that still look at the old log that the volume goes on elsewhere. */
+    private void settle(String id) {
+        try {
+            leases.settle(id);
+        } catch (Failure e) {
+            LOG.log(Level.DEBUG, "blocks will be made whole before their first write, for nothing: {0}", e.getMessage());
+        }
+    }
+
+    /** Removes an object that nothing names any more. */
+    private void tidy(String object) {
+        try {
+            maps.delete(object);
+        } catch (Failure e) {
+            LOG.log(Level.WARNING, "an object that nothing needs was not removed: {0}", e.getMessage());
+        }
+    }
+
+    /**
+     * Tells readers that still look at the old log that the volume goes on elsewhere. That has happened
+     * already, so a failure changes nothing; the next to open the volume tries again.
+     */
     private void endLog(VolumeState volume) {
-        ByteBuffer record = ByteBuffer.allocate(MapLog.RECORD).order(ByteOrder.LITTLE_ENDIAN);
-        MapLog.encode(record, 0, volume.logCrc, MapLog.END, volume.records, 0, 0, 0, 0);
-        maps.write(volume.header.log(), MapLog.position(volume.records), record.array());
-        maps.delete(volume.header.log());
+        try {
+            append(volume, MapLog.END);
+            maps.delete(volume.header().log());
+        } catch (Failure e) {
+            LOG.log(Level.WARNING, "other nodes may read {0} as it was: {1}", volume.name, e.getMessage());
+        }
+    }
+
+    /** Ends the log before this one, where a crash came between. */
+    private void endFormerLog(VolumeState volume) {
+        VolumeHeader header = volume.header();
+        if (header.generation() == 1) {
+            return;
+        }
+        try {
+            String object = VolumeHeader.logName(header.id(), header.generation() - 1);
+            Optional<byte[]> bytes = maps.read(object);
+            if (bytes.isPresent()) {
+                MapLog.Contents log = MapLog.decode(volume.name, bytes.get());
+                append(object, log.header().crc(), MapLog.END, log.records(), 0, 0);
+                maps.delete(object);
+            }
+        } catch (Failure | DamagedMapException e) {
+            LOG.log(Level.WARNING, "other nodes may read {0} as it was: {1}", volume.name, e.getMessage());
+        }
+    }
+
+    /** Makes readers on other nodes look at the volume anew. */
+    private void touchLog(VolumeState volume) {
+        try {
+            append(volume, MapLog.COMMIT);
+            volume.records++;
+            volume.refused = 0;
+        } catch (Failure e) {
+            LOG.log(Level.WARNING, "other nodes may read {0} as it was: {1}", volume.name, e.getMessage());
+        }
+    }
+
+    private void append(VolumeState volume, int type) {
+        int stale = (int) Math.max(0, volume.refused - volume.records - 1);
+        append(volume.header().log(), volume.logCrc, type, volume.records, volume.committed, stale);
+    }
+
+    /** stale: records that lie behind, and must not count. */
+    private void append(String log, int crc, int type, long number, long durable, int stale) {
+        ByteBuffer records = ByteBuffer.allocate((1 + stale) * MapLog.RECORD).order(ByteOrder.LITTLE_ENDIAN);
+        MapLog.encode(records, 0, crc, type, number, Math.toIntExact(durable), 0, 0, durable);
+        maps.write(log, MapLog.position(number), records.array());
     }
 
     /** After the volume's data and log are durable: gives the lease back. */
     void close(VolumeState volume) {
-        if (volume.lease != Lease.NONE) {
-            if (volume.lease == Lease.EXCLUSIVE && volume.records > COMPACT_RECORDS) {
-                nextGeneration(volume, volume.header.epoch(), false);
+        if (volume.lease == Lease.EXCLUSIVE && volume.records > COMPACT_RECORDS) {
+            try {
+                nextGeneration(volume, volume.header().epoch(), false);
+            } catch (Failure e) {
+                LOG.log(Level.WARNING, "the log of {0} stays long: {1}", volume.name, e.getMessage());
             }
-            leases.release(volume.name, volume.header.id());
         }
+        leases.release(volume.name, volume.header().id(), !volume.unclean);
     }
 
     // --- changing an open volume
@@ -339,26 +478,31 @@ final class VolumeStore {
         if (find(snapshot).isPresent()) {
             throw exists(snapshot);
         }
-        VolumeState next = nextGeneration(volume, volume.header.epoch() + 1, true);
-        VolumeHeader header = next.header.snapshot(newId(), next.header.checkpoint(), volume.name, now());
-        if (!maps.create(VolumeHeader.objectOf(snapshot), header.encode())) {
-            throw exists(snapshot);
+        VolumeState next = nextGeneration(volume, volume.header().epoch() + 1, true);
+        VolumeHeader header = next.header().snapshot(newId(), next.header().checkpoint(), volume.name, now());
+        try {
+            if (!maps.create(VolumeHeader.objectOf(snapshot), header.encode())) {
+                throw exists(snapshot);
+            }
+        } catch (Failure e) {
+            throw e.inHalfWay();
         }
         return next;
     }
 
     void resize(VolumeState volume, long size) {
-        if (size < volume.header.size()) {
-            throw new Failure(Errno.EINVAL, "volume " + volume.name + " has " + volume.header.size()
-                + " bytes and cannot shrink to " + size);
+        VolumeHeader old = volume.header();
+        if (size < old.size()) {
+            throw new Failure(Errno.EINVAL, "volume " + volume.name + " has " + old.size() + " bytes and cannot shrink to " + size);
         }
         if (size > VolumeHeader.MAX_SIZE) {
             throw new Failure(Errno.EINVAL, "volume " + volume.name + " cannot have " + size + " bytes: "
                 + VolumeHeader.MAX_SIZE + " are allowed");
         }
-        VolumeHeader header = volume.header.withSize(wholeUnits(size));
+        VolumeHeader header = old.withSize(wholeUnits(size));
         put(volume.name, header);
-        volume.header = header;
+        volume.header(header);
         volume.map.grow(header.blocks());
+        touchLog(volume);
     }
 }

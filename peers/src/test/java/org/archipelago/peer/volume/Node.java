@@ -5,12 +5,16 @@ import com.google.gson.JsonParser;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import org.archipelago.peer.Peer;
 import org.archipelago.peer.blocker.FileStore;
 import org.archipelago.peer.composer.Composer;
 import org.archipelago.peer.host.Caller;
 import org.archipelago.peer.host.Caller.Call;
 import org.archipelago.peer.host.Caller.Reply;
 import org.archipelago.peer.host.Host;
+import org.archipelago.peer.host.Reactor;
 import org.archipelago.peer.mapper.Mapper;
 import org.archipelago.peer.mapper.MapperControl;
 import org.archipelago.peer.mapper.NodeIdentity;
@@ -24,16 +28,29 @@ public final class Node implements AutoCloseable {
     static final int BLOCKERB = 1000;
     static final int MAPPER = 1001;
     static final int BLOCKERM = 1002;
+    static final int OPERATIONS = 32;
+    static final int MAPPER_REQUESTS = 64;
     public static final String BOOT = "0123456789abcdef0123456789abcdef";
 
     public static final SegmentParameters PARAMETERS = new SegmentParameters(1024, 256, 8192, 0600, 48 << 20);
 
+    private static final long WAIT_MILLIS = Long.getLong("archipelago.wait", 20_000);
+
     final Segment segment;
     public final Host host;
     public final Caller caller;
-    private final FileStore blocks;
-    private final FileStore maps;
+    private final Blockers blockers;
     private final MapperControl control;
+
+    /** Where a node's objects are. */
+    interface Blockers extends AutoCloseable {
+        Peer blocks(Host host, Reactor reactor);
+
+        Peer maps(Host host, Reactor reactor);
+
+        @Override
+        void close();
+    }
 
     public Node(String daemon, Path store, int reactors) throws java.io.IOException {
         this(daemon, BOOT, store, reactors);
@@ -45,17 +62,66 @@ public final class Node implements AutoCloseable {
 
     /** In a segment that other processes may join; it is closed with the node. */
     public Node(String daemon, String boot, Path store, int reactors, Segment segment) throws java.io.IOException {
+        this(daemon, boot, reactors, segment, inFiles(store, reactors));
+    }
+
+    /** Over objects in memory, data and maps in one; weather: what may happen on the way to them. */
+    Node(String daemon, String boot, MemoryStore store, Weather weather, int reactors) {
+        this(daemon, boot, reactors, Segment.anonymous(PARAMETERS), inMemory(store, weather));
+    }
+
+    Node(String daemon, String boot, int reactors, Segment segment, Blockers blockers) {
         this.segment = segment;
+        this.blockers = blockers;
         host = new Host("test", segment, reactors, 20_000);
-        caller = new Caller(host, "test", 20_000);
-        blocks = FileStore.open("blockerb", Files.createDirectories(store.resolve("blocks")), 4, 64, false);
-        maps = FileStore.open("blockerm", Files.createDirectories(store.resolve("maps")), 4, 64, false);
-        host.serve(BLOCKERB, "blockerb", reactor -> blocks.blocker(reactor, segment, reactors));
-        host.serve(BLOCKERM, "blockerm", reactor -> maps.blocker(reactor, segment, reactors));
-        control = new MapperControl(caller, BLOCKERB, BLOCKERM, new NodeIdentity(daemon, daemon + ".test", boot), 64);
+        caller = new Caller(host, "test", WAIT_MILLIS);
+        host.serve(BLOCKERB, "blockerb", reactor -> blockers.blocks(host, reactor));
+        host.serve(BLOCKERM, "blockerm", reactor -> blockers.maps(host, reactor));
+        control = new MapperControl(new Caller(host, "mapper", WAIT_MILLIS), BLOCKERB, BLOCKERM,
+            new NodeIdentity(daemon, daemon + ".test", boot), MAPPER_REQUESTS);
         host.serve(MAPPER, "mapperd", reactor -> new Mapper(host, reactor, control, BLOCKERM));
-        host.serve(COMPOSER, "vlmcd", reactor -> new Composer(host, reactor, MAPPER, BLOCKERB, 32));
+        host.serve(COMPOSER, "vlmcd", reactor -> new Composer(host, reactor, MAPPER, BLOCKERB, OPERATIONS));
         host.start();
+    }
+
+    private static Blockers inFiles(Path store, int reactors) throws java.io.IOException {
+        FileStore blocks = FileStore.open("blockerb", Files.createDirectories(store.resolve("blocks")), 4, 64, false);
+        FileStore maps = FileStore.open("blockerm", Files.createDirectories(store.resolve("maps")), 4, 64, false);
+        return new Blockers() {
+            @Override
+            public Peer blocks(Host host, Reactor reactor) {
+                return blocks.blocker(reactor, host.segment(), reactors);
+            }
+
+            @Override
+            public Peer maps(Host host, Reactor reactor) {
+                return maps.blocker(reactor, host.segment(), reactors);
+            }
+
+            @Override
+            public void close() {
+                blocks.close();
+                maps.close();
+            }
+        };
+    }
+
+    private static Blockers inMemory(MemoryStore store, Weather weather) {
+        Map<String, MemoryStore.Content> open = new ConcurrentHashMap<>();
+        return new Blockers() {
+            @Override
+            public Peer blocks(Host host, Reactor reactor) {
+                return weather.over(host, reactor, new MemoryBlocker(store, open));
+            }
+
+            @Override
+            public Peer maps(Host host, Reactor reactor) {
+                return weather.over(host, reactor, new MemoryBlocker(store, open));
+            }
+
+            @Override
+            public void close() { }
+        };
     }
 
     public Reply call(int op, String volume) {
@@ -90,12 +156,17 @@ public final class Node implements AutoCloseable {
         return caller.call(Call.of(COMPOSER, Op.ZERO, volume).flags(flags).range(offset, length));
     }
 
+    /** As {@link #close}, but nothing is brought to its end; the weather must have ended. */
+    void kill() {
+        host.close();
+        segment.close();
+    }
+
     @Override
     public void close() {
         control.close();
         host.close();
-        blocks.close();
-        maps.close();
+        blockers.close();
         segment.close();
     }
 }

@@ -1,0 +1,198 @@
+package org.archipelago.peer.volume;
+
+import static org.archipelago.peer.volume.Lab.BLOCK;
+import static org.archipelago.peer.volume.Lab.MIB;
+import static org.archipelago.peer.volume.Lab.UNIT;
+import static org.archipelago.peer.volume.Lab.bytes;
+import static org.archipelago.peer.volume.Lab.create;
+import static org.archipelago.peer.volume.Lab.ok;
+import static org.archipelago.peer.volume.Lab.snapshot;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.archipelago.peer.volume.Weather.Effect;
+import org.archipelago.peer.volume.Weather.Fate;
+import org.archipelago.posix.Errno;
+import org.archipelago.xseg.Op;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** What FLUSH and FUA promise, and that they go on working after something failed. */
+@Timeout(60)
+class DurabilityTest {
+    private static final String NEXT_BOOT = "fedcba9876543210fedcba9876543210";
+
+    @Test
+    void fuaInPlace_coversTheRecordThatNamesItsBlock() {
+        for (int seed = 0; seed < 8; seed++) {
+            try (Lab lab = new Lab()) {
+                Node node = lab.node("n1");
+                create(node, "v", 8 * MIB);
+                ok(node.call(Op.FLUSH, "v"));
+                ok(node.write("v", 0, bytes(UNIT, 1), 0));
+                ok(node.write("v", 0, bytes(UNIT, 2), Op.FUA));
+                lab.kill(node);
+                lab.store.cut(new Random(seed));
+                assertThat(lab.node("n1", NEXT_BOOT, 1).read("v", 0, UNIT).data()).isEqualTo(bytes(UNIT, 2));
+            }
+        }
+    }
+
+    @Test
+    void recreatedVolume_canBeFlushed() {
+        try (Lab lab = new Lab()) {
+            Node node = lab.node("n1");
+            create(node, "v", 16 * MIB);
+            ok(node.write("v", 2 * BLOCK, bytes(UNIT, 1), 0));
+            ok(node.call(Op.DELETE, "v"));
+            create(node, "v", 16 * MIB);
+            ok(node.write("v", 0, bytes(UNIT, 2), 0));
+            ok(node.call(Op.FLUSH, "v"));
+            ok(node.call(Op.CLOSE, "v"));
+        }
+    }
+
+    @Test
+    void volumeRecreatedElsewhere_canBeFlushed() {
+        try (Lab lab = new Lab()) {
+            Node one = lab.node("n1");
+            Node two = lab.node("n2");
+            create(one, "v", 16 * MIB);
+            ok(one.call(Op.OPEN, Op.EXCLUSIVE, "v"));
+            ok(one.call(Op.OPEN, Op.SHARED, "v"));
+            ok(one.write("v", 2 * BLOCK, bytes(UNIT, 1), 0));
+            ok(two.call(Op.OPEN, Op.EXCLUSIVE, "v"));
+            ok(two.call(Op.DELETE, "v"));
+            create(two, "v", 16 * MIB);
+            ok(one.write("v", 0, bytes(UNIT, 2), 0));
+            ok(one.call(Op.FLUSH, "v"));
+            ok(one.call(Op.CLOSE, "v"));
+        }
+    }
+
+    @Test
+    void flushThatCouldNotBegin_leavesOtherVolumesBlocksOut() {
+        try (Lab lab = new Lab()) {
+            Node node = lab.node("n1");
+            create(node, "a", 16 * MIB);
+            create(node, "b", 16 * MIB);
+            for (int i = 0; i < Node.OPERATIONS; i++) {
+                ok(node.write("a", 3 * BLOCK, bytes(UNIT, 1), 0));
+                ok(node.call(Op.FLUSH, "a"));
+            }
+            lab.weather.rule(request -> request.op() == Op.READ ? Fate.failed(Errno.EIO) : Fate.FINE);
+            for (int i = 0; i < Node.OPERATIONS; i++) {
+                assertThat(node.call(Op.FLUSH, "b").status()).isEqualTo(Errno.EIO);
+            }
+            lab.weather.fair();
+            ok(node.write("b", 0, bytes(UNIT, 2), 0));
+            ok(node.call(Op.FLUSH, "b"));
+        }
+    }
+
+    @Test
+    void objectThatCouldNotBeMade_doesNotFailFlushes() {
+        try (Lab lab = new Lab()) {
+            Node node = lab.node("n1");
+            create(node, "v", 16 * MIB);
+            ok(node.write("v", 0, bytes(UNIT, 1), 0));
+            lab.weather.rule(request -> request.op() == Op.WRITE ? Fate.failed(Errno.ENOSPC) : Fate.FINE);
+            assertThat(node.write("v", BLOCK, bytes(UNIT, 1), 0).status()).isEqualTo(Errno.ENOSPC);
+            lab.weather.fair();
+            ok(node.call(Op.FLUSH, "v"));
+            ok(node.call(Op.CLOSE, "v"));
+        }
+    }
+
+    @Test
+    void failedFlush_isMadeUpForByTheNext() {
+        try (Lab lab = new Lab()) {
+            Node node = lab.node("n1");
+            create(node, "v", 16 * MIB);
+            ok(node.write("v", BLOCK, bytes(UNIT, 1), 0));
+            AtomicBoolean failed = new AtomicBoolean();
+            lab.weather.rule(request -> request.op() == Op.SYNC && request.target().endsWith("00000001") && failed.compareAndSet(false, true)
+                ? Fate.failed(Errno.EIO) : Fate.FINE);
+            assertThat(node.call(Op.FLUSH, "v").status()).isEqualTo(Errno.EIO);
+            ok(node.call(Op.FLUSH, "v"));
+            lab.kill(node);
+            lab.store.cut(new Random(1));
+            assertThat(lab.node("n1", NEXT_BOOT, 1).read("v", BLOCK, UNIT).data()).isEqualTo(bytes(UNIT, 1));
+        }
+    }
+
+    @Test
+    void flushWithNothingNew_leavesTheLogAlone() {
+        try (Lab lab = new Lab()) {
+            Node node = lab.node("n1");
+            create(node, "v", 16 * MIB);
+            ok(node.write("v", 0, bytes(UNIT, 1), 0));
+            ok(node.call(Op.FLUSH, "v"));
+            AtomicInteger logWrites = new AtomicInteger();
+            lab.weather.rule(request -> {
+                if (request.op() != Op.READ && request.target().startsWith("log-")) {
+                    logWrites.incrementAndGet();
+                }
+                return Fate.FINE;
+            });
+            for (int i = 0; i < 10; i++) {
+                ok(node.write("v", 0, bytes(UNIT, i), 0));
+                ok(node.call(Op.FLUSH, "v"));
+            }
+            assertThat(logWrites.get()).isZero();
+        }
+    }
+
+    @Test
+    void flushes_shareOneRun_andAWriteAnsweredMeanwhileNeedsTheNext() throws Exception {
+        try (Lab lab = new Lab()) {
+            Node node = lab.node("n1");
+            create(node, "v", 16 * MIB);
+            Client client = new Client(node.host, "v", 32, UNIT);
+            ok(node.call(Op.FLUSH, "v"));
+            ok(node.write("v", 0, bytes(UNIT, 1), 0));
+            AtomicInteger syncs = new AtomicInteger();
+            lab.weather.rule(request -> {
+                boolean object = request.op() == Op.SYNC && request.target().endsWith("00000000");
+                return object && syncs.incrementAndGet() == 1 ? Fate.held() : Fate.FINE;
+            });
+            CompletableFuture<Client.Answer> first = client.flush();
+            Lab.await("the sync", () -> lab.weather.held() == 1);
+            ok(node.write("v", UNIT, bytes(UNIT, 2), 0));
+            CompletableFuture<Client.Answer> second = client.flush();
+            CompletableFuture<Client.Answer> third = client.flush();
+            Thread.sleep(20);
+            assertThat(second).isNotDone();
+            lab.weather.release();
+            assertThat(Client.status(first)).isZero();
+            assertThat(Client.status(second)).isZero();
+            assertThat(Client.status(third)).isZero();
+            assertThat(syncs.get()).isEqualTo(2);
+        }
+    }
+
+    @Test
+    void failedLogWrite_leavesNothingThatALaterCrashBringsBack() {
+        try (Lab lab = new Lab()) {
+            Node node = lab.node("n1");
+            create(node, "base", 16 * MIB);
+            for (int block = 0; block < 4; block++) {
+                ok(node.write("base", block * BLOCK, bytes(UNIT, 10 + block), 0));
+            }
+            snapshot(node, "base", "s");
+            lab.weather.rule(request -> request.op() == Op.WRITE && request.target().startsWith("log-")
+                ? new Fate(Errno.EIO, Effect.WHOLE, 0, 0) : Fate.FINE);
+            // three records in one write of the log, which was made although it is said to have failed
+            assertThat(node.write("base", BLOCK, bytes(UNIT, 1), 0).status()).isEqualTo(Errno.EIO);
+            assertThat(node.zero("base", 0, 4 * BLOCK, 0).status()).isEqualTo(Errno.EIO);
+            lab.weather.fair();
+            ok(node.write("base", 3 * BLOCK, bytes(UNIT, 2), 0));
+            byte[] before = node.read("base", BLOCK, UNIT).data();
+            lab.kill(node);
+            assertThat(lab.node("n1").read("base", BLOCK, UNIT).data()).isEqualTo(before);
+        }
+    }
+}

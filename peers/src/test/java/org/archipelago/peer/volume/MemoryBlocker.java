@@ -1,0 +1,119 @@
+package org.archipelago.peer.volume;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+import java.util.Optional;
+import org.archipelago.peer.Peer;
+import org.archipelago.peer.volume.MemoryStore.Content;
+import org.archipelago.posix.Errno;
+import org.archipelago.xseg.Op;
+import org.archipelago.xseg.Request;
+
+/** A blocker over a {@link MemoryStore}: answers at once, and keeps what it has open, as file blockers do. */
+final class MemoryBlocker implements Peer {
+    private final MemoryStore store;
+    private final Map<String, Content> open;
+
+    /** open: what this node has open, shared by its reactors: a concurrent map. */
+    MemoryBlocker(MemoryStore store, Map<String, Content> open) {
+        this.store = store;
+        this.open = open;
+    }
+
+    private Optional<Content> content(Request request) {
+        String name = request.target();
+        if (request.has(Op.FRESH)) {
+            open.remove(name);
+        }
+        Content known = open.get(name);
+        if (known != null) {
+            return Optional.of(known);
+        }
+        Optional<Content> found = request.has(Op.CREATE_ABSENT) ? Optional.of(store.open(name)) : store.find(name);
+        found.ifPresent(content -> open.put(name, content));
+        return found;
+    }
+
+    @Override
+    public void accept(Request request) {
+        String name = request.target();
+        switch (request.op()) {
+            case Op.READ, Op.WRITE, Op.ZERO, Op.SYNC -> data(request, name);
+            case Op.INFO -> store.find(name).ifPresentOrElse(
+                content -> request.reply(("{\"size\": " + store.size(content) + "}").getBytes(StandardCharsets.UTF_8)),
+                () -> request.complete(Errno.ENOENT));
+            case Op.CREATE -> {
+                open.remove(name);
+                request.complete(store.create(name, request.payload((int) request.length())) ? 0 : Errno.EEXIST);
+            }
+            case Op.PUT -> {
+                open.remove(name);
+                store.put(name, request.payload((int) request.length()));
+                request.complete(0);
+            }
+            case Op.DELETE -> {
+                open.remove(name);
+                request.complete(store.delete(name) ? 0 : Errno.ENOENT);
+            }
+            case Op.RENAME -> rename(request, name);
+            case Op.LIST -> list(request, name);
+            default -> request.complete(Errno.EOPNOTSUPP);
+        }
+    }
+
+    private void data(Request request, String name) {
+        if (request.op() == Op.SYNC && name.equals("*")) {
+            store.sync();
+            request.complete(0);
+            return;
+        }
+        Optional<Content> found = content(request);
+        if (found.isEmpty()) {
+            request.complete(Errno.ENOENT);
+            return;
+        }
+        Content content = found.get();
+        int length = (int) request.length();
+        switch (request.op()) {
+            case Op.READ -> request.data().put(0, store.read(content, request.offset(), length));
+            case Op.WRITE -> store.write(content, request.offset(), request.payload(length));
+            case Op.ZERO -> store.write(content, request.offset(), new byte[length]);
+            default -> { }
+        }
+        if (request.op() == Op.SYNC || request.has(Op.FUA)) {
+            store.sync(name, content);
+        }
+        request.complete(request.length());
+    }
+
+    private void rename(Request request, String name) {
+        String to = argument(request).get("to").getAsString();
+        open.remove(name);
+        open.remove(to);
+        if (store.find(name).isEmpty()) {
+            request.complete(Errno.ENOENT);
+        } else if (store.find(to).isPresent()) {
+            request.complete(Errno.EEXIST);
+        } else {
+            store.rename(name, to);
+            request.complete(0);
+        }
+    }
+
+    private static JsonObject argument(Request request) {
+        return JsonParser.parseString(new String(request.payload((int) request.length()), StandardCharsets.UTF_8)).getAsJsonObject();
+    }
+
+    private void list(Request request, String name) {
+        String after = argument(request).get("after").getAsString();
+        JsonArray names = new JsonArray();
+        store.list(name).stream().filter(found -> found.compareTo(after) > 0).forEach(names::add);
+        JsonObject answer = new JsonObject();
+        answer.add("names", names);
+        answer.addProperty("more", false);
+        request.reply(answer.toString().getBytes(StandardCharsets.UTF_8));
+    }
+}
