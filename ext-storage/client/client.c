@@ -26,6 +26,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -34,6 +35,7 @@
 enum {
 	HEAD = 8, MAX_WORDS = 256, MAX_SENT = 1 << 20,
 	FIRST_MS = 10000, SILENCE_MS = 40000,	/* a keep-alive is due each 30 s */
+	END_MS = 30000,				/* from the answer to a stop to the end of the daemon's process */
 };
 
 struct frame {
@@ -153,13 +155,34 @@ __attribute__((noreturn)) static void run_jvm(void)
 }
 
 /* start, restart and config are about a daemon that may not be there, or not answer */
-static bool needs_jvm(void)
+/* Place of the command among the arguments; nargs where there is none, or the program is not archipelago. */
+static int command_place(void)
 {
 	int i = 0;
 
 	while (i < nargs && args[i][0] == '-')
 		i++;
-	return !strcmp(program, "archipelago") && i < nargs && one_of(args[i], "start restart config");
+	return strcmp(program, "archipelago") ? nargs : i;
+}
+
+static bool needs_jvm(void)
+{
+	int i = command_place();
+
+	return i < nargs && one_of(args[i], "start restart config");
+}
+
+/* Whether the daemon itself is asked to end: then the command is over when its process is. */
+static bool ends_daemon(void)
+{
+	int i = command_place();
+
+	if (i == nargs || strcmp(args[i], "stop"))
+		return false;
+	for (i++; i < nargs; i++)
+		if (args[i][0] != '-')
+			return false;	/* a role */
+	return true;
 }
 
 /* ---- sending ---- */
@@ -396,9 +419,29 @@ static int converse(void)
 	}
 }
 
+/* A descriptor of the daemon's process; -1 where it cannot be had. */
+static int daemon_process(void)
+{
+	struct ucred peer;
+	socklen_t length = sizeof(peer);
+
+	if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &length) || peer.pid <= 0)
+		return -1;
+	return syscall(SYS_pidfd_open, peer.pid, 0);
+}
+
+static void await_end(int process)
+{
+	struct pollfd end = { .fd = process, .events = POLLIN };
+
+	if (process >= 0 && poll(&end, 1, END_MS) == 0)
+		fail(E_AWAY, "archipelagod has stopped serving, but its process has not ended within %d s: look at its log; "
+		     "kill -9 loses no write that was answered", END_MS / 1000);
+}
+
 int main(int argc, char **argv)
 {
-	int fd;
+	int fd, process, code;
 
 	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= 2)
 		;
@@ -413,8 +456,12 @@ int main(int argc, char **argv)
 		signal(SIGPIPE, SIG_DFL);
 		run_jvm();
 	}
+	process = ends_daemon() ? daemon_process() : -1;
 	build_request();
 	send_all("ARCTL001", 8);
 	send_all(request, requested);
-	return converse();
+	code = converse();
+	if (code == 0)
+		await_end(process);
+	return code;
 }
