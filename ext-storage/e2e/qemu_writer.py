@@ -17,7 +17,7 @@ class QemuWriter:
     def __init__(self, node, socket, places, reconnect=110):
         self.places, self.rng = places, random.Random(random.random())
         self.numbers = dict.fromkeys(places, 0)
-        self.under_way, self.acknowledged, self.last, self.errors, self.checked = set(), 0, 0.0, [], 0
+        self.under_way, self.acknowledged, self.last, self.errors, self.checked, self.reading = set(), 0, 0.0, [], 0, False
         self.running, self.room, self.typing = True, threading.Condition(), threading.Lock()
         options = f"driver=raw,file.driver=nbd,file.server.type=unix,file.server.path={socket},file.reconnect-delay={reconnect}"
         self.child = node.child(["qemu-io", "--image-opts", options], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -33,11 +33,11 @@ class QemuWriter:
             self.child.stdin.flush()
 
     def nudge(self):
-        """qemu-io tells of a write that has ended when the next line comes."""
+        """qemu-io tells of what has ended when the next line comes, and may sit on a line that came with another."""
         try:
             while self.child.poll() is None:
                 time.sleep(0.004)
-                if self.under_way:
+                if self.under_way or self.reading:
                     self.send("")
         except (OSError, ValueError):
             pass  # it has ended
@@ -86,10 +86,11 @@ class QemuWriter:
     def check(self, when):
         """While it is paused: reads all that was written, through the same connection."""
         written = [place for place in self.places if self.numbers[place]]
-        before = self.checked
+        before, self.reading = self.checked, True
         for place in written:
             self.send(f"read -P {self.pattern(place)} {place} {BLOCK}")
         await_(lambda: self.errors or self.checked == before + len(written) or self.child.poll() is not None, "what qemu-io reads back")
+        self.reading = False
         if self.errors or self.child.poll() is not None:
             raise Failed(f"NBD client, {when}: {'; '.join(self.errors[:3]) or 'qemu-io has ended'}")
         return len(written)

@@ -13,6 +13,8 @@ import java.nio.ByteBuffer;
 final class Extents {
     /** Bytes of a descriptor, here and there. */
     static final int SIZE = 8;
+    /** Bytes of extents that one BLOCK_STATUS asks for. */
+    static final int ROOM = 4096;
     private static final int FLAGS = 3;
 
     private Extents() {}
@@ -24,7 +26,7 @@ final class Extents {
      */
     static int translate(ByteBuffer bytes, Piece piece, long range, boolean one) {
         int base = piece.page * BufferArena.PAGE;
-        long given = Math.max(0, Math.min(piece.request.serviced(), piece.capacity)) / SIZE * SIZE;
+        long given = Math.max(0, Math.min(piece.request.serviced(), ROOM)) / SIZE * SIZE;
         long left = range;
         int in = 0;
         int out = -SIZE;

@@ -39,8 +39,6 @@ final class Receiver {
     /** Work of a connection before others have their turn: bytes, a piece counting for some more. */
     private static final int TURN = 2 << 20;
     private static final int PIECE_COST = 4096;
-    /** Bytes of extents that one BLOCK_STATUS asks for. */
-    private static final int EXTENTS = 4096;
 
     private final Connection connection;
     private final Station station;
@@ -272,7 +270,7 @@ final class Receiver {
             }
             case CMD_BLOCK_STATUS -> {
                 most = operation.left;
-                piece = station.takePiece(operation, EXTENTS);
+                piece = station.takePiece(operation, Extents.ROOM);
             }
             default -> {
                 most = untilMultiple(operation, RANGE_MAX);
@@ -341,7 +339,7 @@ final class Receiver {
     private static long dataLength(Operation operation, Piece piece) {
         return switch (operation.op) {
             case Op.READ, Op.WRITE -> piece.length;
-            case Op.STATUS -> Math.min(piece.capacity, EXTENTS);
+            case Op.STATUS -> Extents.ROOM;
             default -> 0;
         };
     }

@@ -9,6 +9,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.UUID;
 import org.archipelago.posix.Errno;
 import org.archipelago.posix.Posix;
 
@@ -70,7 +71,7 @@ final class UnixListener {
     }
 
     private static UnixListener open(Path path, Path folder, int folderFd) {
-        String name = "." + path.getFileName() + ".new";
+        String name = temporaryName(path);
         Path temporary = folder.resolve(name);
         int fd = Posix.socket(Posix.AF_UNIX, Posix.SOCK_STREAM | Posix.SOCK_NONBLOCK | Posix.SOCK_CLOEXEC, 0);
         if (fd < 0) {
@@ -79,7 +80,7 @@ final class UnixListener {
         boolean done = false;
         try {
             Files.deleteIfExists(temporary);
-            // the temporary name may be longer than a socket's path can be: go through the folder's descriptor
+            // with the temporary name the path may be longer than a socket's can be: go through the descriptor
             bind(path, fd, "/proc/self/fd/" + folderFd + "/" + name);
             Files.setPosixFilePermissions(temporary, PosixFilePermissions.fromString("rw-rw----"));
             check(path, Posix.listen(fd, BACKLOG));
@@ -97,13 +98,14 @@ final class UnixListener {
         }
     }
 
+    /** Short, and the same each time, so that what a crash left behind is found. */
+    private static String temporaryName(Path path) {
+        byte[] name = path.getFileName().toString().getBytes(StandardCharsets.UTF_8);
+        return ".new-" + UUID.nameUUIDFromBytes(name);
+    }
+
     private static void bind(Path path, int fd, String place) {
-        byte[] bytes = place.getBytes(StandardCharsets.UTF_8);
-        if (bytes.length > PATH_MAX) {
-            // only a name of nearly the greatest length in a very short folder comes here
-            throw new EndpointException(Errno.ENAMETOOLONG, "cannot listen on " + path + ": its name has more than "
-                + (PATH_MAX - bytes.length + path.getFileName().toString().length()) + " bytes");
-        }
+        byte[] bytes = place.getBytes(StandardCharsets.US_ASCII);
         try (Memory address = new Memory(ADDRESS_SIZE)) {
             address.clear();
             address.setShort(0, (short) Posix.AF_UNIX);

@@ -89,13 +89,18 @@ class NbdEndpointTest {
 
     @Test
     void export_checksThePathsLength() throws IOException, InterruptedException {
-        int room = 107 - nbd.folder.toString().length() - 1;
-        Path longest = nbd.folder.resolve("x".repeat(room));
+        NbdFixture.needs("nbdinfo");
+        Path shortFolder = Files.createDirectory(Path.of("/tmp", Long.toString(System.nanoTime(), 36)));
         nbd.disks.add(new MemoryComposer.Disk("longest", SIZE, SIZE));
-        nbd.endpoint.export("longest", longest, new ExportInfo(SIZE, false));
-        String uri = "nbd+unix:///longest?socket=" + longest; // Java's own clients stop at 106 bytes
-        assertThat(NbdFixture.run("nbdinfo", "--size", uri).strip()).isEqualTo(String.valueOf(SIZE));
-        nbd.endpoint.unexport("longest");
+        for (Path folder : new Path[] {nbd.folder, shortFolder}) {
+            Path longest = folder.resolve("x".repeat(107 - folder.toString().length() - 1));
+            nbd.endpoint.export("longest", longest, new ExportInfo(SIZE, false));
+            String uri = "nbd+unix:///longest?socket=" + longest; // Java's own clients stop at 106 bytes
+            assertThat(NbdFixture.run("nbdinfo", "--size", uri).strip()).isEqualTo(String.valueOf(SIZE));
+            nbd.endpoint.unexport("longest");
+        }
+        Files.delete(shortFolder);
+        int room = 107 - nbd.folder.toString().length() - 1;
         assertThatThrownBy(() -> nbd.endpoint.export("v", nbd.folder.resolve("x".repeat(room + 1)), new ExportInfo(1, false)))
             .isInstanceOf(EndpointException.class).hasMessageContaining("108 bytes").hasMessageContaining("at most 107")
             .matches(e -> ((EndpointException) e).errno() == Errno.ENAMETOOLONG);

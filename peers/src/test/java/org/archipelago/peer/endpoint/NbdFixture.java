@@ -1,6 +1,7 @@
 package org.archipelago.peer.endpoint;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -77,6 +78,12 @@ final class NbdFixture implements AutoCloseable {
     /** All clients have gone and given back what they had. */
     void awaitIdle() throws InterruptedException {
         await("buffers given back", endpoint::isIdle);
+    }
+
+    /** Skips the test where a program is not installed. */
+    static void needs(String program) {
+        String[] folders = System.getenv("PATH").split(":");
+        assumeTrue(Arrays.stream(folders).anyMatch(folder -> Files.isExecutable(Path.of(folder, program))), program);
     }
 
     /** Runs a program and returns its output; it must succeed. */

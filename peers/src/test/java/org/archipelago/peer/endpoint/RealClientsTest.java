@@ -35,11 +35,6 @@ class RealClientsTest {
         nbd.close();
     }
 
-    private static void needs(String program) {
-        String[] folders = System.getenv("PATH").split(":");
-        assumeTrue(Arrays.stream(folders).anyMatch(folder -> Files.isExecutable(Path.of(folder, program))), program);
-    }
-
     /** Data here and there, zeros between. */
     private static byte[] image(long seed) {
         byte[] bytes = new byte[SIZE];
@@ -54,7 +49,7 @@ class RealClientsTest {
 
     @Test
     void nbdinfo_describesTheVolume() throws IOException, InterruptedException {
-        needs("nbdinfo");
+        NbdFixture.needs("nbdinfo");
         String json = NbdFixture.run("nbdinfo", "--json", nbd.uri("vol"));
         assertThat(json).contains("\"export-size\": " + SIZE, "\"structured\": true", "\"base:allocation\"",
             "\"can_multi_conn\": true", "\"can_df\": true", "\"can_fua\": true", "\"can_zero\": true",
@@ -70,7 +65,7 @@ class RealClientsTest {
 
     @Test
     void qemuImg_bringsAnImageInAndOut() throws IOException, InterruptedException {
-        needs("qemu-img");
+        NbdFixture.needs("qemu-img");
         for (MemoryComposer.Mode mode : new MemoryComposer.Mode[] {MemoryComposer.Mode.AT_ONCE, MemoryComposer.Mode.MIXED}) {
             disk.mode = mode;
             byte[] image = image(mode.ordinal());
@@ -88,7 +83,7 @@ class RealClientsTest {
 
     @Test
     void nbdcopy_withManyConnections() throws IOException, InterruptedException {
-        needs("nbdcopy");
+        NbdFixture.needs("nbdcopy");
         byte[] image = image(3);
         Path in = nbd.folder.resolve("in.raw");
         Path out = nbd.folder.resolve("out.raw");
@@ -102,7 +97,7 @@ class RealClientsTest {
 
     @Test
     void qemuIo_matchesAModel() throws IOException, InterruptedException {
-        needs("qemu-io");
+        NbdFixture.needs("qemu-io");
         long seed = System.nanoTime();
         System.out.println("RealClientsTest.qemuIo seed=" + seed);
         Random random = new Random(seed);
@@ -136,7 +131,7 @@ class RealClientsTest {
 
     @Test
     void fio_verifiesWhatItWrote() throws IOException, InterruptedException {
-        needs("fio");
+        NbdFixture.needs("fio");
         assumeTrue(NbdFixture.run("fio", "--enghelp").contains("nbd"), "fio's nbd engine");
         for (MemoryComposer.Mode mode : new MemoryComposer.Mode[] {MemoryComposer.Mode.AT_ONCE, MemoryComposer.Mode.MIXED}) {
             disk.mode = mode;
