@@ -37,5 +37,7 @@ for script in create attach detach remove grow setinfo verify snapshot open clos
 done
 cp "$source/provider-scripts/parameters.list" "$new/extstorage/archipelago/parameters.list"
 
+touch "$new/.staged"
+
 rm -rf "$dest"
 mv "$new" "$dest"

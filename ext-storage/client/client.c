@@ -180,8 +180,8 @@ static bool ends_daemon(void)
 	if (i == nargs || strcmp(args[i], "stop"))
 		return false;
 	for (i++; i < nargs; i++)
-		if (args[i][0] != '-')
-			return false;	/* a role */
+		if (args[i][0] != '-' || !strcmp(args[i], "-h") || !strcmp(args[i], "--help"))
+			return false;	/* a role, or a question */
 	return true;
 }
 

@@ -46,7 +46,7 @@ def test_everything_through_the_rings():
 
 def test_stop_start_restart_of_a_role():
     with Node(endpoint="none", processes={"blockerb": "data", "blockerm": "maps"}) as node:
-        node.archipelago("start", "blockerb", code=None).complains(1, "archipelagod is not running")
+        node.archipelago("start", "blockerb", code=None).complains(3, "archipelagod is not running")
         node.start()
         node.vlmc("create", "disk", "--size", "16")
         node.vlmc("map", "disk")

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The loop command against nbdkit, qemu-nbd and servers that misbehave: tests/run.sh path/to/loop [STEP...]
 # Needs root, /dev/fuse, loop devices; nbdkit, fio, e2fsprogs (and qemu-utils, qemu-system-common for two steps).
+# shellcheck disable=SC2015 # A && B || die: it is to die where either fails
 here=$(cd "$(dirname "$0")" && pwd)
 loop=$(realpath "${1:-$here/../build/loop}")
 [ $# = 0 ] || shift
@@ -46,7 +47,7 @@ serve() {	# NAME [nbdkit's arguments...]; without: the file plugin on the disk
 }
 serve_badly() {	# NAME MODE [SIZE]
 	rm -f "$run/nbd/$1.sock"
-	python3 "$here/bad_server.py" "$2" "$run/nbd/$1.sock" ${3:-} </dev/null 2>"$ARCHIPELAGO_ROOT/bad.log" &
+	python3 "$here/bad_server.py" "$2" "$run/nbd/$1.sock" ${3:+"$3"} </dev/null 2>"$ARCHIPELAGO_ROOT/bad.log" &
 	echo $! >"$ARCHIPELAGO_ROOT/pid.$1"
 	await_file "$run/nbd/$1.sock"
 }
@@ -394,7 +395,7 @@ step_bad_negotiation() {
 	local mode text
 	for mode in garbage short oldstyle hugeanswer wronganswer refuse nosize bigblock; do
 		serve_badly v $mode
-		text=$(cmd attach v 2>&1 >/dev/null); [ $? = 0 ] && die "attached to $mode"
+		text=$(cmd attach v 2>&1 >/dev/null) && die "attached to $mode"
 		[ "$(wc -l <<<"$text")" = 1 ] || die "$mode: $text"
 		echo "    $mode: ${text#*v.sock: }"
 		stop_server v
@@ -496,8 +497,8 @@ step_speed() {
 	cmd detach v || die detach
 }
 
-steps="names folder basic filesystem zeroes limits crashes outage stuck grow together killed busy helper_dies foreign lock
-	bad_negotiation bad_requests other_volume qemu_nbd memory speed"
+steps=(names folder basic filesystem zeroes limits crashes outage stuck grow together killed busy helper_dies foreign lock
+	bad_negotiation bad_requests other_volume qemu_nbd memory speed)
 
 end_jobs() {
 	local p
@@ -528,10 +529,10 @@ clean_up() {	# of a failed step too
 	rm -rf "$run/loop" "$run"/nbd/*
 } 2>/dev/null
 
-[ $# = 0 ] && set -- $steps
+[ $# = 0 ] && set -- "${steps[@]}"
 for step in "$@"; do
 	start=$(date +%s%N)
-	if (trap end_jobs EXIT; step_$step); then passed=$((passed + 1)) word=ok; else failed=$((failed + 1)) word=FAILED; fi
+	if (trap end_jobs EXIT; "step_$step"); then passed=$((passed + 1)) word=ok; else failed=$((failed + 1)) word=FAILED; fi
 	clean_up
 	printf '%-18s %-6s %6d ms\n' "$step" "$word" $((($(date +%s%N) - start) / 1000000))
 done

@@ -27,20 +27,28 @@ public final class ControlClient {
      */
     public static Result call(Path socket, Invocation invocation, long silenceMillis) throws IOException {
         try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(socket)); Selector selector = Selector.open()) {
-            send(channel, ByteBuffer.wrap(FrameDescriptor.magic()));
-            send(channel, FrameDescriptor.frame(FrameDescriptor.PROGRAM, invocation.program()));
-            for (String argument : invocation.arguments()) {
-                send(channel, FrameDescriptor.frame(FrameDescriptor.ARGUMENT, argument));
+            try {
+                request(channel, invocation);
+            } catch (IOException e) {
+                // it does not listen to the end: why not, it may have said before it closed the connection
             }
-            for (var variable : invocation.environment().entrySet()) {
-                send(channel, FrameDescriptor.frame(FrameDescriptor.VARIABLE, variable.getKey() + "=" + variable.getValue()));
-            }
-            send(channel, FrameDescriptor.frame(FrameDescriptor.DIRECTORY, invocation.directory().toString()));
-            send(channel, FrameDescriptor.frame(FrameDescriptor.GO, ""));
             channel.configureBlocking(false);
             channel.register(selector, SelectionKey.OP_READ);
             return converse(channel, selector, silenceMillis);
         }
+    }
+
+    private static void request(SocketChannel channel, Invocation invocation) throws IOException {
+        send(channel, ByteBuffer.wrap(FrameDescriptor.magic()));
+        send(channel, FrameDescriptor.frame(FrameDescriptor.PROGRAM, invocation.program()));
+        for (String argument : invocation.arguments()) {
+            send(channel, FrameDescriptor.frame(FrameDescriptor.ARGUMENT, argument));
+        }
+        for (var variable : invocation.environment().entrySet()) {
+            send(channel, FrameDescriptor.frame(FrameDescriptor.VARIABLE, variable.getKey() + "=" + variable.getValue()));
+        }
+        send(channel, FrameDescriptor.frame(FrameDescriptor.DIRECTORY, invocation.directory().toString()));
+        send(channel, FrameDescriptor.frame(FrameDescriptor.GO, ""));
     }
 
     private static Result converse(SocketChannel channel, Selector selector, long silenceMillis) throws IOException {
