@@ -3,7 +3,7 @@
 import os
 import re
 
-from node import Node, check, equal
+from node import DIST, Node, check, equal
 
 FINDING = re.compile(r"^[^:]+\.conf(:\d+){0,2}: .+; allowed: .+")
 
@@ -86,6 +86,21 @@ def test_host():
                 "SEGMENT_SIZE = 1048576")
 
 
+def test_what_another_user_cannot_use():
+    if not readable_for_all():
+        return
+    with Node() as node:
+        unprivileged = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", DIST + "/bin/archipelago", "config", "check"]
+        os.chmod(node.root, 0o755)
+        os.chmod(node.store, 0o755)
+        os.chmod(node.store + "/blocks", 0o555)
+        result = node.call(unprivileged)
+        result.must(9)
+        check(f"'{node.store}/blocks': not writable" in result.err, f"a folder that cannot be written: {result}")
+        os.chmod(node.conf, 0)
+        node.call(unprivileged).complains(9, node.conf, "permission denied")
+
+
 def test_start_refuses_the_same():
     with Node() as node:
         good = edited(node)
@@ -152,7 +167,7 @@ def test_unprivileged_daemon():
 
 
 def readable_for_all():
-    from node import DIST, note
+    from node import note
     path = os.path.realpath(DIST)
     while path != "/":
         if not os.stat(path).st_mode & 0o001:

@@ -52,6 +52,7 @@ final class Connection implements Watcher {
     private boolean waiting;
     private boolean full;
     private boolean toSend;
+    private boolean streaming;
     private int operations;
     private int questions;
     private boolean retired;
@@ -139,6 +140,15 @@ final class Connection implements Watcher {
     /** An operation of which the receiver has still to hand out a part needs no more. */
     void forget(Operation operation) {
         receiver.forget(operation);
+    }
+
+    /** A reply is being sent in parts: until its last one is queued no other request is looked at. */
+    void streams(boolean now) {
+        streaming = now;
+    }
+
+    boolean isStreaming() {
+        return streaming;
     }
 
     /** Queues what goes to the client; it is sent when this round's requests have been looked at. */

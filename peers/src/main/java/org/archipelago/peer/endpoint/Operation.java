@@ -181,28 +181,35 @@ final class Operation extends Outgoing {
             piece.data(piece.bufferAddress, (int) piece.length);
             connection.send(piece);
             conclude();
-        } else if (isDone() || hurry && first.answered) {
+        } else if (isDone() || mayStream()) {
             sendHeader();
         }
     }
 
     /**
-     * There is no memory for the rest of this operation: it must send what it has. From here on an
-     * error can only be told by ending the connection, so this is not done without need.
+     * There is no memory for the rest of this operation: it must send what it has, once all that was
+     * asked before it has been answered. From there on an error can only be told by ending the
+     * connection, so this is not done without need.
      */
     void memoryRanOut() {
-        if (form == Form.WHOLE && !hurry) {
+        if (form == Form.WHOLE && !headed && error == 0) {
             hurry = true;
-            if (first != null && first.answered && error == 0) {
+            if (first != null && mayStream()) {
                 sendHeader();
             }
         }
+    }
+
+    /** Between the parts of this reply no other may be sent, so no other operation may be under way. */
+    private boolean mayStream() {
+        return hurry && first.answered && connection.operations() == 1;
     }
 
     private void sendHeader() {
         header(this);
         headed = true;
         connection.send(this);
+        connection.streams(true);
         sendAnswered();
     }
 
@@ -229,6 +236,9 @@ final class Operation extends Outgoing {
             piece.noHeader();
             piece.data(piece.bufferAddress, (int) piece.length);
             connection.send(piece);
+        }
+        if (isDone()) {
+            connection.streams(false);
         }
     }
 

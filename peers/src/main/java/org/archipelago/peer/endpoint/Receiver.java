@@ -131,7 +131,7 @@ final class Receiver {
                 }
             } else if (input.available() < REQUEST_SIZE) {
                 return true;
-            } else if (connection.operations() >= station.settings().requestsPerConnection()) {
+            } else if (connection.isStreaming() || connection.operations() >= station.settings().requestsPerConnection()) {
                 return false;
             } else {
                 readHeader();

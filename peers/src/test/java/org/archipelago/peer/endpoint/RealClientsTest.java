@@ -137,7 +137,7 @@ class RealClientsTest {
             disk.mode = mode;
             NbdFixture.run("fio", "--name=verify", "--ioengine=nbd", "--uri=" + nbd.uri("vol"), "--rw=randwrite",
                 "--bsrange=512-300k", "--bs_unaligned=1", "--iodepth=32", "--size=" + SIZE, "--verify=crc32c",
-                "--verify_fatal=1", "--do_verify=1", "--io_size=" + SIZE);
+                "--verify_fatal=1", "--do_verify=1", "--verify_state_save=0", "--io_size=" + SIZE);
         }
     }
 

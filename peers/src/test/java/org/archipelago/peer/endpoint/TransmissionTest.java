@@ -142,6 +142,55 @@ class TransmissionTest {
         }
     }
 
+    /** More than there is memory for, so replies are sent in parts, which must not come between each other. */
+    @ParameterizedTest
+    @CsvSource({"AT_ONCE,false", "AT_ONCE,true", "MIXED,false", "MIXED,true"})
+    void largeReadsAtOnce_areEachAnsweredWhole(MemoryComposer.Mode mode, boolean structured) throws IOException {
+        disk.mode = mode;
+        byte[] content = fill();
+        long seed = System.nanoTime();
+        System.out.println("TransmissionTest.largeReadsAtOnce seed=" + seed);
+        Random random = new Random(seed);
+        int count = 200;
+        int[] offsets = new int[count];
+        int[] lengths = new int[count];
+        for (int i = 0; i < count; i++) {
+            lengths[i] = 1 + random.nextInt(random.nextInt(10) == 0 ? SIZE : 1 << 20);
+            offsets[i] = random.nextInt(SIZE - lengths[i] + 1);
+        }
+        try (NbdClient client = client(structured)) {
+            Thread sender = new Thread(() -> {
+                try {
+                    for (int i = 0; i < count; i++) {
+                        client.request(structured ? CMD_FLAG_DF : 0, CMD_READ, i, offsets[i], lengths[i]);
+                    }
+                } catch (IOException e) {
+                    throw new IllegalStateException(e);
+                }
+            });
+            sender.start();
+            boolean[] seen = new boolean[count];
+            for (int i = 0; i < count; i++) {
+                int which;
+                byte[] data;
+                if (structured) {
+                    NbdClient.Chunk chunk = client.chunk();
+                    which = (int) chunk.cookie();
+                    assertThat(chunk.buffer().getLong()).isEqualTo(offsets[which]);
+                    data = Arrays.copyOfRange(chunk.data(), 8, chunk.data().length);
+                } else {
+                    NbdClient.Simple reply = client.simple();
+                    assertThat(reply.error()).isZero();
+                    which = (int) reply.cookie();
+                    data = client.receive(lengths[which]).array();
+                }
+                assertThat(seen[which]).isFalse();
+                seen[which] = true;
+                NbdFixture.assertBytes(data, Arrays.copyOfRange(content, offsets[which], offsets[which] + lengths[which]));
+            }
+        }
+    }
+
     @Test
     void ranges_areChecked() throws IOException {
         try (NbdClient client = client(false)) {
