@@ -4,7 +4,6 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import java.util.Collections;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.SortedMap;
 import java.util.TreeMap;
 
@@ -14,11 +13,10 @@ import java.util.TreeMap;
  * @param origin the snapshot that it began as, or the volume that it is a snapshot of; empty: none
  * @param lease who may write it
  * @param lock who has the administrator's lock of it
- * @param used bytes that it takes of its own, where known
  * @param created seconds since 1970; 0: unknown
  * @param problem why it cannot be used; empty where it can
  */
-public record Volume(String name, Kind kind, String id, long size, OptionalLong used, long blockSize, String origin,
+public record Volume(String name, Kind kind, String id, long size, long blockSize, String origin,
         Optional<Holder> lease, Optional<Holder> lock, long created, SortedMap<String, String> metadata, String problem) {
 
     public enum Kind { VOLUME, SNAPSHOT, DAMAGED }
@@ -55,8 +53,7 @@ public record Volume(String name, Kind kind, String id, long size, OptionalLong 
             default -> Kind.VOLUME;
         };
         return new Volume(text(json, "name"), kind, text(json, "id"), number(json, "size"),
-            json.has("used") ? OptionalLong.of(number(json, "used")) : OptionalLong.empty(), number(json, "blockSize"),
-            origin(json), holder(json, "lease"), holder(json, "lock"), number(json, "created"),
+            number(json, "blockSize"), origin(json), holder(json, "lease"), holder(json, "lock"), number(json, "created"),
             Collections.unmodifiableSortedMap(metadata), text(json, "problem"));
     }
 

@@ -14,8 +14,6 @@ record VolumeRow(Volume volume, Optional<Mapping> mapping) {
         Column.left("name", "its name", r -> Value.of(r.volume.name())),
         Column.left("type", "volume, snapshot, or damaged", r -> Value.of(Mapping.word(r.volume.kind()))),
         Column.right("size", "as a guest sees it", r -> Value.size(r.volume.size())),
-        Column.right("used", "what it takes of its own, where that is known",
-            r -> r.volume.used().isPresent() ? Value.size(r.volume.used().getAsLong()) : Value.NONE),
         Column.left("origin", "the snapshot that it started as, or the volume that it is a snapshot of",
             r -> Value.of(r.volume.origin())),
         Column.left("holder", "the node that may write it", r -> Value.of(r.volume.lease().map(Volume.Holder::show).orElse(""))),
@@ -29,8 +27,8 @@ record VolumeRow(Volume volume, Optional<Mapping> mapping) {
         Column.left("problem", "why it cannot be used", r -> Value.of(r.volume.problem())));
 
     static final Table<VolumeRow> LIST = new Table<>("volumes", COLUMNS,
-        List.of("name", "type", "size", "used", "origin", "holder", "device"));
+        List.of("name", "type", "size", "origin", "holder", "device"));
 
     static final Table<VolumeRow> INFO = new Table<>("volume", COLUMNS,
-        COLUMNS.stream().map(Column::name).filter(n -> !n.equals("problem") && !n.equals("used")).toList());
+        COLUMNS.stream().map(Column::name).filter(n -> !n.equals("problem")).toList());
 }
