@@ -32,6 +32,7 @@ public final class Request {
     private final long base;
     private final int at;
     private final int slot;
+    private final boolean foreign;
     private final Responder responder;
 
     private Completion completion = request -> { };
@@ -46,14 +47,21 @@ public final class Request {
      * @param base address of the segment in this process
      * @param at position of the slot, bytes from the segment's start
      * @param slot the slot's number
+     * @param foreign it belongs to another process
      * @param responder carries the answer back
      */
-    public Request(ByteBuffer metadata, long base, int at, int slot, Responder responder) {
+    public Request(ByteBuffer metadata, long base, int at, int slot, boolean foreign, Responder responder) {
         this.metadata = metadata;
         this.base = base;
         this.at = at;
         this.slot = slot;
+        this.foreign = foreign;
         this.responder = responder;
+    }
+
+    /** Whether it came out of a ring, from a process that may have begun after this one. */
+    public boolean isForeign() {
+        return foreign;
     }
 
     public int slot() {

@@ -15,7 +15,7 @@ import org.archipelago.xseg.Request;
 
 /** A control operation on a store: on whole objects or on names. */
 final class ControlJob extends Job {
-    /** Target of a LIST of everything. */
+    /** Target of a LIST, or a SYNC, of everything. */
     private static final String ALL = "*";
 
     private final FileBlocker blocker;
@@ -64,7 +64,7 @@ final class ControlJob extends Job {
     }
 
     private void work() {
-        if (!ObjectPath.isName(name) && !(op == Op.LIST && name.equals(ALL))) {
+        if (!ObjectPath.isName(name) && !((op == Op.LIST || op == Op.SYNC) && name.equals(ALL))) {
             throw new StoreException(Errno.EINVAL, "not a name of an object, which is 1 to " + ObjectPath.NAME_MAX
                 + " of A-Z a-z 0-9 . _ + : @ - and does not begin with a dot: " + name.replaceAll("[^ -~]", "?"));
         }
@@ -76,6 +76,7 @@ final class ControlJob extends Job {
                 answer = json.toString().getBytes(StandardCharsets.UTF_8);
             }
             case Op.LIST -> answer = list();
+            case Op.SYNC -> sync();
             case Op.CREATE -> {
                 long size = payloadLength();
                 changed = List.of(name);
@@ -100,6 +101,14 @@ final class ControlJob extends Job {
                 files.rename(name, to);
             }
             default -> throw new IllegalStateException(Op.name(op));
+        }
+    }
+
+    private void sync() {
+        int result = store.syncAll();
+        if (result != 0) {
+            store.log().failure("sync of everything", ALL, result);
+            throw StoreException.of(result, "cannot make durable what is in " + store.files().paths().root());
         }
     }
 

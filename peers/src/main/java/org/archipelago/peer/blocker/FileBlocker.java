@@ -224,7 +224,7 @@ public final class FileBlocker implements Peer {
             return;
         }
         if (request.targets(EVERYTHING)) {
-            request.complete(store.start() == FileStore.Start.SYNCED ? Errno.OK : Errno.EIO);
+            syncEverything(request);
             return;
         }
         Descriptor d = cache.find(request);
@@ -234,6 +234,20 @@ public final class FileBlocker implements Peer {
             d.waiting.add(request);
         } else {
             syncFor(request, d);
+        }
+    }
+
+    /**
+     * What a former composer had written. If it was in this process the store's first sync covered it;
+     * one in a process of its own may have ended since.
+     */
+    private void syncEverything(Request request) {
+        if (store.start() == FileStore.Start.FAILED) {
+            request.complete(Errno.EIO);
+        } else if (request.isForeign()) {
+            store.pool().submitSlow(new ControlJob(this, store, request, Op.SYNC, 0, 0));
+        } else {
+            request.complete(Errno.OK);
         }
     }
 

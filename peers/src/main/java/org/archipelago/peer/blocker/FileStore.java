@@ -26,7 +26,7 @@ import org.archipelago.xseg.Segment;
  *
  * <p>The process before this one may have been killed, and what it wrote and did not sync is not known
  * here. So a store begins with one syncfs of its file system, in the background, and until it has
- * ended no sync is answered.
+ * ended no sync is answered. Another follows whenever another process, of a composer, asks for it.
  *
  * <p>Thread-safe.
  */
@@ -46,6 +46,7 @@ public final class FileStore implements AutoCloseable {
     private final ObjectIo io;
     private final WorkerPool pool;
     private final int descriptors;
+    private final IntSupplier syncAll;
     private final List<FileBlocker> blockers = new CopyOnWriteArrayList<>();
     private volatile Start start = Start.RUNNING;
     private volatile boolean readsWithoutWaiting;
@@ -53,7 +54,7 @@ public final class FileStore implements AutoCloseable {
     private boolean closed;
 
     private FileStore(String name, ObjectPath paths, StoreMarker marker, StoreLog log, int threads, int descriptors,
-            boolean direct, boolean readsWithoutWaiting) {
+            boolean direct, boolean readsWithoutWaiting, IntSupplier syncAll) {
         this.paths = paths;
         this.log = log;
         this.descriptors = descriptors;
@@ -61,6 +62,7 @@ public final class FileStore implements AutoCloseable {
         this.io = direct ? new DirectIo() : new ObjectIo.Buffered();
         this.files = new StoreFiles(paths, marker, log, io.openFlags());
         this.pool = new WorkerPool(name, threads);
+        this.syncAll = syncAll != null ? syncAll : this::syncFileSystem;
     }
 
     /**
@@ -84,17 +86,16 @@ public final class FileStore implements AutoCloseable {
         return open(name, directory, threads, descriptors, direct, null);
     }
 
-    /** firstSync: instead of syncfs; 0 or an errno. */
+    /** syncAll: instead of syncfs; 0 or an errno; null: syncfs. */
     static FileStore open(String name, Path directory, int threads, int descriptors, boolean direct,
-            IntSupplier firstSync) {
+            IntSupplier syncAll) {
         ObjectPath paths = new ObjectPath(directory.toAbsolutePath().normalize());
         StoreLog log = new StoreLog(name + " (" + paths.root() + ")");
         StoreOpening opening = new StoreOpening(name, paths, log);
         StoreMarker marker = opening.open(direct);
         FileStore store = new FileStore(name, paths, marker, log, threads, descriptors, direct,
-            opening.readsWithoutWaiting());
-        Thread thread = new Thread(() -> store.begin(firstSync != null ? firstSync : store::syncFileSystem,
-            opening.now()), name + "-start");
+            opening.readsWithoutWaiting(), syncAll);
+        Thread thread = new Thread(() -> store.begin(opening.now()), name + "-start");
         thread.setDaemon(true);
         thread.start();
         return store;
@@ -133,10 +134,15 @@ public final class FileStore implements AutoCloseable {
         return errno;
     }
 
-    private void begin(IntSupplier firstSync, long now) {
+    /** Makes durable what anybody has written to the file system: 0 or an errno. Blocks. */
+    int syncAll() {
+        return syncAll.getAsInt();
+    }
+
+    private void begin(long now) {
         int errno = Errno.EIO;
         try {
-            errno = firstSync.getAsInt();
+            errno = syncAll();
         } catch (RuntimeException | Error e) {
             log.say(Level.ERROR, "a defect in the first sync", e);
         }

@@ -136,7 +136,7 @@ final class Rings implements Reactor.Poller {
     }
 
     private Request foreignRequest(int slot) {
-        return new Request(metadata, segment.base(), segment.requestAt(slot), slot, this::answer);
+        return new Request(metadata, segment.base(), segment.requestAt(slot), slot, true, this::answer);
     }
 
     private void answer(Request request) {

@@ -73,7 +73,7 @@ public final class Slots implements AutoCloseable {
     }
 
     private Request request(int slot, Reactor reactor) {
-        return new Request(segment.metadata(), segment.base(), segment.requestAt(slot), slot, reactor);
+        return new Request(segment.metadata(), segment.base(), segment.requestAt(slot), slot, false, reactor);
     }
 
     private int bind(String role, int requests, long dataBytes) {
