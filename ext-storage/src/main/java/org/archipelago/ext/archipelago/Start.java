@@ -69,7 +69,7 @@ final class Start implements Command {
     static void check(Session session, Configuration configuration) {
         Launcher.prepare(session.locations());
         configuration.warnings().forEach(w -> session.console().errLine(w.toString()));
-        List<Finding> findings = configuration.checkHost(session.locations());
+        List<Finding> findings = Launcher.check(session.locations(), configuration);
         findings.stream().filter(f -> !f.isError()).forEach(f -> session.console().errLine(f.toString()));
         List<String> errors = findings.stream().filter(Finding::isError).map(Finding::toString).toList();
         if (!errors.isEmpty()) {

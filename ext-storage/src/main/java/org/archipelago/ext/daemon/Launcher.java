@@ -10,7 +10,9 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.archipelago.config.ComposerRole;
 import org.archipelago.config.Configuration;
+import org.archipelago.config.Finding;
 import org.archipelago.config.Locations;
 import org.archipelago.ext.Console;
 import org.archipelago.ext.ExitCode;
@@ -43,6 +45,17 @@ public final class Launcher {
     /** Throws Failure with CONFIGURATION where it cannot be used. */
     public static Configuration read(Locations locations) {
         return Daemon.read(locations);
+    }
+
+    /** What is wrong with a configuration on this host. */
+    public static List<Finding> check(Locations locations, Configuration configuration) {
+        List<Finding> findings = new ArrayList<>(configuration.checkHost(locations));
+        SegmentPlan.problem(configuration).ifPresent(findings::add);
+        if (configuration.roles().stream().noneMatch(ComposerRole.class::isInstance)) {
+            findings.add(new Finding(Finding.Severity.ERROR, configuration.file(), configuration.line("", "roles"), 0, "roles", "",
+                "none of type vlmcd, so nothing would serve volumes", "at least one of that type"));
+        }
+        return findings;
     }
 
     /** How the node is, by what its processes left. */
@@ -122,7 +135,7 @@ public final class Launcher {
                 return;
             }
             if (ended) {
-                throw new Failure(ExitCode.FAILED, process + " does not start: " + state.filter(s -> s.phase() == Phase.FAILED)
+                throw new Failure(ExitCode.of(child.exitValue()), process + " does not start: " + state.filter(s -> s.phase() == Phase.FAILED)
                     .map(ProcessState::why).orElseGet(() -> "it ended with status " + child.exitValue() + tail(output)));
             }
             if (System.nanoTime() - deadline > 0) {

@@ -95,10 +95,6 @@ public final class Mappings {
     }
 
     private Mapping withDevice(Mapping mapping, Console console) {
-        if (settings.device() == Device.XSEGBD || settings.device() == Device.NBD) {
-            throw new Failure(ExitCode.CONFIGURATION, "ENDPOINT = '" + Mapping.word(settings.device())
-                + "' is not part of this version: set it to 'auto', 'loop' or 'none'");
-        }
         Mapping looped = mapping.withDevice(Kind.LOOP, "", 0);
         store.put(looped);
         try {
