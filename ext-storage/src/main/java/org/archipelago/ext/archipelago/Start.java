@@ -26,7 +26,7 @@ final class Start implements Command {
     @Override
     public ExitCode run(Session session, List<String> operands) {
         Configuration configuration = Launcher.read(session.locations());
-        Launcher launcher = new Launcher(session.locations(), configuration, session.console());
+        Launcher launcher = new Launcher(session.locations(), configuration, session.console()::errLine);
         if (operands.isEmpty()) {
             startAll(session, configuration, launcher);
         } else {

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.archipelago.config.ComposerRole;
 import org.archipelago.config.Configuration;
@@ -34,12 +35,13 @@ public final class Launcher {
 
     private final Locations locations;
     private final Configuration configuration;
-    private final Console console;
+    private final Consumer<String> complaints;
 
-    public Launcher(Locations locations, Configuration configuration, Console console) {
+    /** @param complaints takes a line about what is not as it should be, but no hindrance */
+    public Launcher(Locations locations, Configuration configuration, Consumer<String> complaints) {
         this.locations = locations;
         this.configuration = configuration;
-        this.console = console;
+        this.complaints = complaints;
     }
 
     /** Throws Failure with CONFIGURATION where it cannot be used. */
@@ -60,7 +62,7 @@ public final class Launcher {
 
     /** How the node is, by what its processes left. */
     public static NodeStatus stopped(Locations locations, Configuration configuration) {
-        return new NodeInspector(locations, configuration).stopped();
+        return new NodeInspector(locations, configuration, process -> "").stopped();
     }
 
     /** The process, where it lives. */
@@ -100,7 +102,7 @@ public final class Launcher {
                 words.addAll(List.of("setpriv", "--reuid=" + configuration.daemon().user(), "--regid=" + configuration.daemon().group(),
                     "--init-groups"));
             } else {
-                console.errLine("archipelago: warning: there is no user " + configuration.daemon().user() + " with a group "
+                complaints.accept("archipelago: warning: there is no user " + configuration.daemon().user() + " with a group "
                     + configuration.daemon().group() + " (USER, GROUP): " + process + " runs as root");
             }
         }
@@ -171,7 +173,7 @@ public final class Launcher {
                 throw new Failure(ExitCode.FAILED, "archipelagod does not stop: " + result.output().strip());
             }
         } catch (IOException e) {
-            console.errLine("archipelago: " + locations.controlSocket() + ": " + e.getMessage() + ": process " + main.get().process().pid()
+            complaints.accept("archipelago: " + locations.controlSocket() + ": " + e.getMessage() + ": process " + main.get().process().pid()
                 + " gets SIGTERM instead");
             main.get().stop(0);
         }

@@ -37,7 +37,7 @@ final class Rings implements Reactor.Poller {
     private static final VarHandle WORD = MethodHandles.byteBufferViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
     private static final int BATCH = 64;
     private static final long BEAT_NANOS = 500_000_000L;
-    private static final int PATIENCE_SECONDS = 20;
+    private static final int PATIENCE_SECONDS = 10;
     private static final long PATIENCE_NANOS = PATIENCE_SECONDS * 1_000_000_000L;
     private static final long AGAIN_NANOS = 50_000_000L;
 
