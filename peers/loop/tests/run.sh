@@ -275,6 +275,23 @@ step_grow() {
 	nothing_left v
 }
 
+step_grow_busy() {	# under writes: what was added can be read at once
+	local d i job
+	fresh_disk; serve v
+	d=$(cmd attach v) || die attach
+	fio --name=x --filename="$d" --direct=1 --rw=randwrite --bs=16k --size=64m --ioengine=libaio --iodepth=16 --time_based --runtime=60 \
+		--output="$run/fio" & job=$!
+	sleep 0.5
+	for i in $(seq 257 276); do
+		truncate -s "${i}M" "$disk"
+		[ "$(cmd resize v)" = $((i << 20)) ] || die "resize to $i MiB"
+		dd if="$d" of="$run/out" bs=1M skip=$((i - 1)) count=1 iflag=direct status=none || die "the MiB that was added by grow $((i - 256)) cannot be read"
+	done
+	kill $job; wait $job
+	cmd detach v || die detach
+	nothing_left v
+}
+
 step_together() {
 	local i n job=()
 	fresh_disk; serve v
@@ -498,7 +515,7 @@ step_speed() {
 	cmd detach v || die detach
 }
 
-steps=(names folder basic filesystem zeroes limits crashes outage stuck grow together killed busy helper_dies foreign lock
+steps=(names folder basic filesystem zeroes limits crashes outage stuck grow grow_busy together killed busy helper_dies foreign lock
 	bad_negotiation bad_requests other_volume qemu_nbd)
 
 end_jobs() {
