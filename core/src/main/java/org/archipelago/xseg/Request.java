@@ -1,9 +1,7 @@
 package org.archipelago.xseg;
 
-import static org.archipelago.xseg.RequestDescriptor.COOKIE;
 import static org.archipelago.xseg.RequestDescriptor.DATA_AT;
 import static org.archipelago.xseg.RequestDescriptor.DATA_LENGTH;
-import static org.archipelago.xseg.RequestDescriptor.DST;
 import static org.archipelago.xseg.RequestDescriptor.FLAGS;
 import static org.archipelago.xseg.RequestDescriptor.LENGTH;
 import static org.archipelago.xseg.RequestDescriptor.OFFSET;
@@ -17,11 +15,16 @@ import com.sun.jna.Pointer;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import org.archipelago.posix.Errno;
 
 /**
- * One operation on one target, travelling from port to port: a view of a request slot. Its fields lie
- * in the segment ({@link RequestDescriptor}), so a request is the same thing to the peer next door and
- * to one in another process.
+ * One operation on one target, travelling from port to port, in a request slot of the segment
+ * ({@link RequestDescriptor}). It is the same thing to the peer next door and to one in another process.
+ *
+ * <p>What is asked and what came of it stand in this object while a process has the request, and are
+ * written to the slot when it leaves through a ring, read from it when it comes ({@link #publish} and
+ * {@link #load}, {@link #publishAnswer} and {@link #loadAnswer}). So what was checked once stays as it
+ * was checked, whatever another process scribbles. The target and the data lie in the segment alone.
  *
  * <p>Life: its owner fills it in and submits it; the peer that accepts it reads it, works, sets the
  * results and calls {@link #complete}; from then on it is the owner's again. At any moment one thread
@@ -34,6 +37,18 @@ public final class Request {
     private final int slot;
     private final boolean foreign;
     private final Responder responder;
+
+    private int op;
+    private int flags;
+    private long offset;
+    private long length;
+    private long dataAt;
+    private long dataLength;
+    private int destination;
+    private int status;
+    private long serviced;
+    private long cookie;
+    private boolean held;
 
     private Completion completion = request -> { };
     private ByteBuffer data;
@@ -59,6 +74,73 @@ public final class Request {
         this.responder = responder;
     }
 
+    // --- through a ring
+
+    /** Writes to the slot what is asked, for another process. */
+    public void publish() {
+        metadata.putInt(at + OP, op);
+        metadata.putInt(at + FLAGS, flags);
+        metadata.putLong(at + OFFSET, offset);
+        metadata.putLong(at + LENGTH, length);
+        metadata.putLong(at + DATA_AT, dataAt);
+        metadata.putLong(at + DATA_LENGTH, dataLength);
+    }
+
+    /** Reads from the slot what came of it. */
+    public void loadAnswer() {
+        status = metadata.getInt(at + STATUS);
+        serviced = metadata.getLong(at + SERVICED);
+        if (status != Errno.EOWNERDEAD) {
+            length = metadata.getLong(at + LENGTH); // else it is what was asked, and may be asked again
+        }
+    }
+
+    /**
+     * Reads from the slot what another process asks; from here on this process holds it, until it answers.
+     *
+     * @param port that it came to
+     * @param dataFrom where data may begin, bytes from the segment's start; dataEnd: where it must end
+     * @return whether it can be worked on: its data lies there, and its target is padded as {@link Target} pads
+     */
+    public boolean load(int port, long dataFrom, long dataEnd) {
+        held = true;
+        destination = port;
+        op = metadata.getInt(at + OP);
+        flags = metadata.getInt(at + FLAGS);
+        offset = metadata.getLong(at + OFFSET);
+        length = metadata.getLong(at + LENGTH);
+        dataAt = metadata.getLong(at + DATA_AT);
+        dataLength = metadata.getLong(at + DATA_LENGTH);
+        status = 0;
+        serviced = 0;
+        int named = metadata.getInt(at + TARGET_LENGTH);
+        boolean placed = dataLength == 0 || dataLength > 0 && dataLength <= Integer.MAX_VALUE && dataAt >= dataFrom
+            && dataAt <= dataEnd - dataLength;
+        if (!placed || named < 0 || named > Target.MAX) {
+            dataLength = 0;
+            return false;
+        }
+        int rest = named % 8;
+        return rest == 0 || metadata.getLong(at + TARGET + named - rest) >>> 8 * rest == 0;
+    }
+
+    /** Writes to the slot what came of it; false where it has been answered already. */
+    public boolean publishAnswer() {
+        boolean first = held;
+        held = false;
+        if (first) {
+            metadata.putInt(at + STATUS, status);
+            metadata.putLong(at + SERVICED, serviced);
+            metadata.putLong(at + LENGTH, length);
+        }
+        return first;
+    }
+
+    /** Whether another process waits for this one's answer. */
+    public boolean isHeld() {
+        return held;
+    }
+
     /** Whether it came out of a ring, from a process that may have begun after this one. */
     public boolean isForeign() {
         return foreign;
@@ -81,13 +163,13 @@ public final class Request {
 
     /** Answers the request: 0 or a positive errno. The caller must not touch it any more. */
     public void complete(int status) {
-        metadata.putInt(at + STATUS, status);
+        this.status = status;
         responder.respond(this);
     }
 
     /** Answers with success and how many bytes were done, or what else the operation returns. */
     public void complete(long serviced) {
-        metadata.putLong(at + SERVICED, serviced);
+        this.serviced = serviced;
         complete(0);
     }
 
@@ -97,19 +179,19 @@ public final class Request {
      */
     public void fail(int errno, String message) {
         byte[] text = message.getBytes(StandardCharsets.UTF_8);
-        int length = (int) Math.min(text.length, dataLength());
-        if (length > 0) {
-            data().put(0, text, 0, length);
+        int said = (int) Math.min(text.length, dataLength);
+        if (said > 0) {
+            data().put(0, text, 0, said);
         }
-        metadata.putLong(at + SERVICED, length);
+        serviced = said;
         complete(errno);
     }
 
     /** Answers a control operation with a payload, which must fit. */
     public void reply(byte[] payload) {
-        if (payload.length > dataLength()) {
-            fail(org.archipelago.posix.Errno.EMSGSIZE,
-                "the answer has " + payload.length + " bytes, the request has room for " + dataLength());
+        if (payload.length > dataLength) {
+            fail(Errno.EMSGSIZE,
+                "the answer has " + payload.length + " bytes, the request has room for " + dataLength);
             return;
         }
         data().put(0, payload);
@@ -119,52 +201,52 @@ public final class Request {
     // --- what is asked
 
     public int op() {
-        return metadata.getInt(at + OP);
+        return op;
     }
 
     public int flags() {
-        return metadata.getInt(at + FLAGS);
+        return flags;
     }
 
     public boolean has(int flag) {
-        return (flags() & flag) != 0;
+        return (flags & flag) != 0;
     }
 
     /** Bytes within the target. */
     public long offset() {
-        return metadata.getLong(at + OFFSET);
+        return offset;
     }
 
     /** Bytes asked for. */
     public long length() {
-        return metadata.getLong(at + LENGTH);
+        return length;
     }
 
     public int destination() {
-        return metadata.getInt(at + DST);
+        return destination;
     }
 
     public Request destination(int port) {
-        metadata.putInt(at + DST, port);
+        destination = port;
         return this;
     }
 
     public Request op(int op) {
-        metadata.putInt(at + OP, op);
-        metadata.putInt(at + FLAGS, 0);
-        metadata.putInt(at + STATUS, 0);
-        metadata.putLong(at + SERVICED, 0);
+        this.op = op;
+        flags = 0;
+        status = 0;
+        serviced = 0;
         return this;
     }
 
     public Request flags(int flags) {
-        metadata.putInt(at + FLAGS, flags);
+        this.flags = flags;
         return this;
     }
 
     public Request range(long offset, long length) {
-        metadata.putLong(at + OFFSET, offset);
-        metadata.putLong(at + LENGTH, length);
+        this.offset = offset;
+        this.length = length;
         return this;
     }
 
@@ -193,22 +275,6 @@ public final class Request {
         return length > 0 && length <= Target.MAX;
     }
 
-    /**
-     * Whether what another process filled in can be worked on: its data lies between these positions of the segment,
-     * and its target is padded as {@link Target} pads.
-     */
-    public boolean isSound(long dataFrom, long dataEnd) {
-        long place = metadata.getLong(at + DATA_AT);
-        long room = metadata.getLong(at + DATA_LENGTH);
-        int length = metadata.getInt(at + TARGET_LENGTH);
-        if (room < 0 || room > Integer.MAX_VALUE || room > 0 && (place < dataFrom || place > dataEnd - room)
-                || length < 0 || length > Target.MAX) {
-            return false;
-        }
-        int rest = length % 8;
-        return rest == 0 || metadata.getLong(at + TARGET + length - rest) >>> 8 * rest == 0;
-    }
-
     public boolean targets(Target target) {
         return target.matches(metadata, at + TARGET_LENGTH, at + TARGET);
     }
@@ -230,25 +296,25 @@ public final class Request {
 
     /** 0 or a positive errno. */
     public int status() {
-        return metadata.getInt(at + STATUS);
+        return status;
     }
 
     public long serviced() {
-        return metadata.getLong(at + SERVICED);
+        return serviced;
     }
 
     public Request serviced(long bytes) {
-        metadata.putLong(at + SERVICED, bytes);
+        serviced = bytes;
         return this;
     }
 
     /** The owner's own number. */
     public long cookie() {
-        return metadata.getLong(at + COOKIE);
+        return cookie;
     }
 
     public Request cookie(long cookie) {
-        metadata.putLong(at + COOKIE, cookie);
+        this.cookie = cookie;
         return this;
     }
 
@@ -256,34 +322,33 @@ public final class Request {
 
     /** Where the data lies in this process. */
     public long dataAddress() {
-        return base + metadata.getLong(at + DATA_AT);
+        return base + dataAt;
     }
 
     public long dataLength() {
-        return metadata.getLong(at + DATA_LENGTH);
+        return dataLength;
     }
 
     /** Points the request at a part of the segment, given by its address in this process. */
     public Request data(long address, long length) {
-        metadata.putLong(at + DATA_AT, address - base);
-        metadata.putLong(at + DATA_LENGTH, length);
+        dataAt = address - base;
+        dataLength = length;
         return this;
     }
 
     /** The data as a little-endian buffer, for small structures; allocates when the data moved. */
     public ByteBuffer data() {
-        long place = metadata.getLong(at + DATA_AT);
-        int length = Math.toIntExact(dataLength());
-        if (place != dataViewAt || data.capacity() != length) {
-            data = new Pointer(base + place).getByteBuffer(0, length).order(ByteOrder.LITTLE_ENDIAN);
-            dataViewAt = place;
+        int room = Math.toIntExact(dataLength);
+        if (dataAt != dataViewAt || data.capacity() != room) {
+            data = new Pointer(base + dataAt).getByteBuffer(0, room).order(ByteOrder.LITTLE_ENDIAN);
+            dataViewAt = dataAt;
         }
         return data.clear();
     }
 
     /** A copy of the first bytes of the data. */
     public byte[] payload(int length) {
-        byte[] bytes = new byte[Math.toIntExact(Math.max(0, Math.min(length, dataLength())))];
+        byte[] bytes = new byte[Math.toIntExact(Math.max(0, Math.min(length, dataLength)))];
         if (bytes.length > 0) {
             data().get(0, bytes);
         }

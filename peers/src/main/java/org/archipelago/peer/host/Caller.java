@@ -20,6 +20,7 @@ public final class Caller {
     public static final int PAYLOAD_MAX = 256 << 10;
 
     private static final int AT_ONCE = 8;
+    private static final int AGAIN_MOST = 3;
     private static final byte[] NOTHING = new byte[0];
 
     private final Host host;
@@ -77,7 +78,17 @@ public final class Caller {
         return call(call, Long.MAX_VALUE);
     }
 
+    /** What its peer did not live to answer is done again by the successor, where that leaves the same behind. */
     private Reply call(Call call, long answerMillis) {
+        Reply reply = once(call, answerMillis);
+        boolean repeatable = call.op == Op.PUT || call.op == Op.INFO || call.op == Op.LIST;
+        for (int again = 0; reply.status == Errno.EOWNERDEAD && repeatable && again < AGAIN_MOST; again++) {
+            reply = once(call, answerMillis);
+        }
+        return reply;
+    }
+
+    private Reply once(Call call, long answerMillis) {
         if (call.target.isEmpty() || call.target.getBytes(StandardCharsets.UTF_8).length > Target.MAX) {
             return failure(Errno.EINVAL, "a name has 1 to " + Target.MAX + " bytes");
         }

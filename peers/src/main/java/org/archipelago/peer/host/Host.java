@@ -20,6 +20,8 @@ import org.archipelago.xseg.Segment;
  * request from outside (an endpoint, a ring, a {@link Caller}) brings it to that one.
  */
 public final class Host implements AutoCloseable {
+    private static final System.Logger LOG = System.getLogger(Host.class.getName());
+
     private final Segment segment;
     private final Reactor[] reactors;
     private final Map<Integer, Peer[]> served = new HashMap<>();
@@ -104,18 +106,24 @@ public final class Host implements AutoCloseable {
         }
     }
 
-    /** For requests out of a ring: to the instance that the target belongs to. */
-    void arrive(Request request, int port) {
-        if (!request.isSound(segment.dataAt(), segment.size())) {
-            request.complete(Errno.EINVAL);
-            return;
-        }
+    /** For requests out of a ring: to the reactor that the target belongs to. */
+    void arrive(Request request) {
         Reactor reactor = reactorOf(request.targetHash());
-        Peer peer = byPort[port][reactor.index()];
+        request.cookie(reactor.index());
         if (reactor.isCurrent()) {
-            peer.accept(request);
+            serve(request);
         } else {
-            reactor.execute(() -> peer.accept(request));
+            reactor.post(request); // which comes back to serve
+        }
+    }
+
+    /** On the reactor that the target belongs to: to the peer that the request was sent to. */
+    void serve(Request request) {
+        try {
+            byPort[request.destination()][(int) request.cookie()].accept(request);
+        } catch (RuntimeException | Error e) {
+            LOG.log(System.Logger.Level.ERROR, "a defect in what serves " + request, e);
+            request.complete(Errno.EIO); // or its sender would wait for ever
         }
     }
 

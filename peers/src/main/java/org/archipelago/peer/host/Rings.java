@@ -8,7 +8,6 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.List;
@@ -40,6 +39,7 @@ final class Rings implements Reactor.Poller {
     private static final int PATIENCE_SECONDS = 10;
     private static final long PATIENCE_NANOS = PATIENCE_SECONDS * 1_000_000_000L;
     private static final long AGAIN_NANOS = 50_000_000L;
+    private static final long FULL_NANOS = 1_000_000L;
 
     private final Host host;
     private final Segment segment;
@@ -50,14 +50,17 @@ final class Rings implements Reactor.Poller {
     private final long batchAddress = Pointer.nativeValue(batch);
     private final ThreadLocal<Memory> oneSlot = ThreadLocal.withInitial(() -> new Memory(4));
     private final List<Integer> servedPorts = new ArrayList<>();
-    private final Map<Integer, Request> foreign = new HashMap<>();
-    private final Map<Integer, Request> sent = new HashMap<>();
+    /** By their slots: those of other processes that have come here, and those of this one that are with others. */
+    private final Request[] foreign;
+    private final Request[] sent;
+    private int sentCount;
     private final Set<Integer> remotePorts = new HashSet<>();
     private final ArrayDeque<Request> waiting = new ArrayDeque<>();
     /** Requests whose port nobody serves, and since when that is so. */
     private final ArrayDeque<Request> orphaned = new ArrayDeque<>();
     private final Map<Request, Long> orphanedSince = new IdentityHashMap<>();
     private boolean toSendAgain;
+    private final int ringShift;
     private final int bell;
     private final int bellFd;
 
@@ -66,7 +69,10 @@ final class Rings implements Reactor.Poller {
         this.slots = slots;
         this.segment = host.segment();
         this.metadata = segment.metadata();
+        this.foreign = new Request[segment.requests()];
+        this.sent = new Request[segment.requests()];
         this.reactor = host.reactors()[0];
+        this.ringShift = Integer.numberOfTrailingZeros(segment.ringSize());
         this.bell = slots.bell();
         this.bellFd = LibXseg.xseg_bell_fd(segment.handle(), bell);
         SegmentException.check(bellFd);
@@ -94,12 +100,17 @@ final class Rings implements Reactor.Poller {
     private void send(Request request, int port) {
         Memory slot = oneSlot.get(); // not the batch: an answer in it may be what sends this
         slot.setInt(0, request.slot());
+        request.publish();
         int result = LibXseg.xseg_submit(segment.handle(), port, Pointer.nativeValue(slot), 1);
+        remotePorts.add(port);
         if (result == 1) {
-            sent.put(request.slot(), request);
-            remotePorts.add(port);
+            sent[request.slot()] = request;
+            sentCount++;
         } else if (result == 0) {
             waiting.add(request); // the ring is full: its owner is busy, or dead and soon found so
+            if (waiting.size() == 1) {
+                reactor.schedule(FULL_NANOS, () -> { }); // nobody rings when there is room: look again
+            }
         } else if (result == -Errno.EHOSTDOWN && request.op() != Op.PING) {
             keep(request, Errno.EHOSTDOWN);
         } else {
@@ -137,10 +148,13 @@ final class Rings implements Reactor.Poller {
         request.complete(errno);
     }
 
-    /** Operations on objects that leave the same behind when they are done twice. */
+    /**
+     * Operations on objects that leave the same behind when they are done twice, and whose answer does not take the
+     * place of the question: the dead may have begun to write it.
+     */
     private static boolean canBeRepeated(int op) {
         return switch (op) {
-            case Op.READ, Op.WRITE, Op.ZERO, Op.SYNC, Op.PUT, Op.INFO, Op.LIST -> true;
+            case Op.READ, Op.WRITE, Op.ZERO, Op.SYNC -> true;
             default -> false;
         };
     }
@@ -150,13 +164,15 @@ final class Rings implements Reactor.Poller {
         int work = 0;
         for (int i = 0; i < servedPorts.size(); i++) {
             int port = servedPorts.get(i);
-            if (hasEntry(port, SegmentDescriptor.PORT_REQUEST_HEAD, 0)) {
+            if (hasEntry(segment.portAt(port), SegmentDescriptor.PORT_REQUEST_HEAD, 0)) {
                 work += accept(port);
             }
         }
-        if (!sent.isEmpty()) {
+        if (sentCount > 0) {
             for (int port : slots.ports()) {
-                if (hasEntry(port, SegmentDescriptor.PORT_REPLY_HEAD, 8 * segment.ringSize())) {
+                int at = segment.portAt(port);
+                if (hasEntry(at, SegmentDescriptor.PORT_REPLY_HEAD, 8 * segment.ringSize())
+                        || metadata.getInt(at + SegmentDescriptor.PORT_RESCAN) != 0) {
                     work += receive(port);
                 }
             }
@@ -168,32 +184,44 @@ final class Rings implements Reactor.Poller {
         return work;
     }
 
-    private boolean hasEntry(int port, int headField, int ringAt) {
-        int at = segment.portAt(port);
-        long head = (long) WORD.getAcquire(metadata, at + headField);
+    /** Whether there is work: an entry, or a word that a former owner took without moving the head. */
+    private boolean hasEntry(int portAt, int headField, int ringAt) {
+        long head = (long) WORD.getVolatile(metadata, portAt + headField);
         int index = (int) (head & (segment.ringSize() - 1));
-        long word = (long) WORD.getAcquire(metadata, at + SegmentDescriptor.PORT_WORDS + ringAt + 8 * index);
-        return (int) word != 0;
+        long word = (long) WORD.getVolatile(metadata, portAt + SegmentDescriptor.PORT_WORDS + ringAt + 8 * index);
+        return (int) word != 0 || (int) (word >>> 32) != (int) (head >>> ringShift);
     }
 
     private int accept(int port) {
         int count = LibXseg.xseg_accept(segment.handle(), port, batchAddress, BATCH);
         for (int i = 0; i < count; i++) {
-            Request request = foreign.computeIfAbsent(batch.getInt(4L * i), this::foreignRequest);
-            try {
-                host.arrive(request, port);
-            } catch (RuntimeException | Error e) {
-                defect(request, e);
+            int slot = batch.getInt(4L * i);
+            Request request = foreign[slot];
+            if (request == null) {
+                request = foreignRequest(slot);
+                foreign[slot] = request;
+            }
+            if (request.isHeld()) {
+                continue; // its sender broke the rules and sent it twice: it is answered once
+            }
+            if (request.load(port, segment.dataAt(), segment.size())) {
+                host.arrive(request);
+            } else {
+                request.complete(Errno.EINVAL);
             }
         }
         return Math.max(count, 0);
     }
 
     private Request foreignRequest(int slot) {
-        return new Request(metadata, segment.base(), segment.requestAt(slot), slot, true, this::answer);
+        return new Request(metadata, segment.base(), segment.requestAt(slot), slot, true, this::answer)
+            .onCompletion(host::serve);
     }
 
     private void answer(Request request) {
+        if (!request.publishAnswer()) {
+            return;
+        }
         Memory slot = oneSlot.get();
         slot.setInt(0, request.slot());
         int result = LibXseg.xseg_respond(segment.handle(), Pointer.nativeValue(slot), 1);
@@ -205,8 +233,12 @@ final class Rings implements Reactor.Poller {
     private int receive(int port) {
         int count = LibXseg.xseg_receive(segment.handle(), port, batchAddress, BATCH);
         for (int i = 0; i < count; i++) {
-            Request request = sent.remove(batch.getInt(4L * i));
+            int slot = batch.getInt(4L * i);
+            Request request = sent[slot];
             if (request != null) {
+                sent[slot] = null;
+                sentCount--;
+                request.loadAnswer();
                 try {
                     if (request.status() == Errno.EOWNERDEAD && canBeRepeated(request.op())) {
                         keep(request, Errno.EOWNERDEAD);
@@ -245,7 +277,7 @@ final class Rings implements Reactor.Poller {
         for (int port : slots.ports()) {
             LibXseg.xseg_heartbeat(segment.handle(), port);
         }
-        if (!sent.isEmpty()) {
+        if (sentCount > 0 || !waiting.isEmpty()) {
             for (int port : remotePorts) {
                 if (LibXseg.xseg_alive(segment.handle(), port) == 0) {
                     LibXseg.xseg_recover(segment.handle(), port);
