@@ -54,7 +54,7 @@ public final class ControlServer implements AutoCloseable {
 
     private static final System.Logger LOG = System.getLogger(ControlServer.class.getName());
     private static final int BACKLOG = 128;
-    private static final int REQUEST_BYTES = 8 << 20;
+    private static final int BYTES_MAX = 12 << 20;
     private static final long TICK_MILLIS = 500;
     private static final long CLOSE_MILLIS = 10_000;
     private static final long DRAIN_NANOS = TimeUnit.SECONDS.toNanos(2);
@@ -190,13 +190,14 @@ public final class ControlServer implements AutoCloseable {
                 return;
             }
             if (key.isValid() && key.isReadable()) {
+                boolean asking = !connection.started();
                 Connection.Arrival arrival = connection.read(buffer);
                 if (arrival instanceof Connection.Arrival.Gone) {
                     connection.close();
+                } else if (asking && connections.stream().mapToInt(Connection::bytes).sum() > BYTES_MAX) {
+                    refuse(connection, ExitCode.TRY_AGAIN, "too many requests at once; repeat the command");
                 } else if (arrival instanceof Connection.Arrival.Go go) {
                     dispatch(connection, go.invocation());
-                } else if (connections.stream().mapToInt(Connection::requestBytes).sum() > REQUEST_BYTES) {
-                    refuse(connection, ExitCode.TRY_AGAIN, "too many requests at once; repeat the command");
                 }
             }
         } catch (ProtocolException e) {
@@ -232,9 +233,9 @@ public final class ControlServer implements AutoCloseable {
         }
     }
 
+    /** On the I/O thread. */
     private void refuse(Connection connection, ExitCode code, String why) {
-        connection.send(FrameDescriptor.frame(FrameDescriptor.ERR, "archipelagod: " + why + "\n"));
-        connection.finish(exit(code));
+        connection.refuse(FrameDescriptor.frame(FrameDescriptor.ERR, "archipelagod: " + why + "\n"), exit(code));
     }
 
     private static ByteBuffer exit(ExitCode code) {
