@@ -44,6 +44,10 @@ final class Import implements Command {
         if (node.volumes().find(name).isPresent()) {
             throw new Failure(ExitCode.EXISTS, "volume " + name + " exists already");
         }
+        return Images.copy(() -> copy(session, node, file, name));
+    }
+
+    private ExitCode copy(Session session, Node node, String file, String name) {
         ImageInfo image = inspect(session.console(), file);
         String from = format.isEmpty() ? image.format() : format;
         String temporary = Volume.TEMPORARY + "import-" + node.shortIdentity() + "-"

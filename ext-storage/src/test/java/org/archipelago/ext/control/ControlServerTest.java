@@ -41,7 +41,7 @@ class ControlServerTest {
 
     @BeforeEach
     void start() throws IOException {
-        server = new ControlServer(socket(), this::handle, new ControlServer.Limits(2, 2, 20, 1000, 600));
+        server = new ControlServer(socket(), this::handle, new ControlServer.Limits(2, 2, 60_000, 20, 1000, 600));
         server.start();
     }
 
@@ -65,6 +65,9 @@ class ControlServerTest {
                 return ExitCode.EXISTS;
             }
             case "large" -> console.out("x".repeat(3_000_000));
+            case "archipelago" -> {
+                return ExitCode.BUSY;
+            }
             case "slow" -> {
                 entered.countDown();
                 await(release);
@@ -195,6 +198,34 @@ class ControlServerTest {
         assertThat(call("echo").code()).isEqualTo(6);
     }
 
+    private SocketChannel begun(Path socket, String program) throws IOException {
+        SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(socket));
+        begin(channel, program);
+        return channel;
+    }
+
+    /** However long others take: who waits is sent away after a bound, and administration goes on. */
+    @Test
+    void longCommandsDoNotStopTheOthers() throws IOException {
+        Path socket = folder.resolve("other.sock");
+        try (ControlServer impatient = new ControlServer(socket, this::handle, new ControlServer.Limits(2, 2, 1000, 20, 1000, 600))) {
+            impatient.start();
+            List<SocketChannel> slow = List.of(begun(socket, "slow"), begun(socket, "slow"));
+            while (calls.get() < 2) {
+                Thread.onSpinWait();
+            }
+            try (SocketChannel waiting = begun(socket, "echo")) {
+                assertThat(readAll(waiting)).contains("has waited 1 s for one of 2 others to end");
+            }
+            assertThat(ControlClient.call(socket, new Invocation("archipelago", List.of(), Map.of(), Path.of("/"), Terminal.NONE), 5000).code())
+                .isEqualTo(5);
+            release.countDown();
+            for (SocketChannel channel : slow) {
+                channel.close();
+            }
+        }
+    }
+
     @Test
     void connectionsAreBounded() throws IOException {
         List<SocketChannel> idle = new ArrayList<>();
@@ -306,7 +337,7 @@ class ControlServerTest {
         Path socket = folder.resolve("other.sock");
         byte[] part = new byte[FrameDescriptor.PAYLOAD_MAX];
         List<SocketChannel> clients = new ArrayList<>();
-        try (ControlServer patient = new ControlServer(socket, this::handle, new ControlServer.Limits(2, 2, 20, 60_000, 600))) {
+        try (ControlServer patient = new ControlServer(socket, this::handle, new ControlServer.Limits(2, 2, 60_000, 20, 60_000, 600))) {
             patient.start();
             for (int i = 0; i < 14; i++) {
                 SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(socket));

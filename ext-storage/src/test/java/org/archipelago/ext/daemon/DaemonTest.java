@@ -11,6 +11,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.archipelago.config.Locations;
 import org.archipelago.ext.Console.Terminal;
 import org.archipelago.ext.Console.VerbResult;
@@ -336,6 +338,35 @@ class DaemonTest {
         assertThat(console.verbs().get(1)).startsWith("convert-in", "raw", "some.img");
         assertThat(vlmc("list", "-a", "-n").output()).isEmpty();
         assertThat(locations.run().resolve("nbd").toFile().list()).isEmpty();
+    }
+
+    @Test
+    void aFewImagesAreCopiedAtATime() throws Exception {
+        vlmc("create", "v", "--size", "1M");
+        CountDownLatch begun = new CountDownLatch(4);
+        CountDownLatch end = new CountDownLatch(1);
+        List<CompletableFuture<FakeConsole>> copies = new ArrayList<>();
+        for (int i = 0; i < 4; i++) {
+            FakeConsole slow = new FakeConsole().answering(words -> {
+                begun.countDown();
+                await(end);
+                return new VerbResult(0, "");
+            });
+            copies.add(CompletableFuture.supplyAsync(() -> expect(ExitCode.OK, slow, "vlmc", "export", "v", "out"), task -> new Thread(task).start()));
+        }
+        await(begun);
+        assertThat(refused(ExitCode.TRY_AGAIN, "export", "v", "out")).contains("4 images are being copied");
+        assertThat(refused(ExitCode.TRY_AGAIN, "import", "some.img", "image")).contains("4 images are being copied");
+        end.countDown();
+        copies.forEach(CompletableFuture::join);
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            assertThat(latch.await(30, TimeUnit.SECONDS)).isTrue();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
     }
 
     @Test
