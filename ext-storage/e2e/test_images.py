@@ -3,9 +3,10 @@
 import os
 import pty
 import random
+import subprocess
 
 from images import allocated, file_sum, sparse_image
-from node import DIST, MIB, await_, check, equal, tool
+from node import DIST, MIB, Node, await_, check, equal, tool
 
 GIB = 1 << 30
 
@@ -78,6 +79,37 @@ def test_refusals(node):
         check(result.code not in (0, 75), f"succeeded, or may be repeated: {result}")
         result.complains(result.code if code is None else code, says, most=3)
         equal(node.volumes(), before, f"volumes after {result.words}")
+
+
+def test_import_into_a_full_store():
+    """Nothing of it stays, though its volume cannot even be closed."""
+    with Node(endpoint="none", store_mib=24) as node:
+        node.start()
+        node.vlmc("create", "other", "--size", "4M")
+        image = node.files + "/image"
+        with open(image, "wb") as f:
+            f.write(random.randbytes(64 * MIB))
+        node.vlmc("import", image, "image", code=None).must(1, 7)
+        equal(node.volumes(), ["other"], "volumes after an import that found no space")
+        node.vlmc("import", sparse_image(node.files + "/small", 4 * MIB, pieces=2, seed=1), "small")
+
+
+def test_killed_daemon():
+    """What an import and an export had for a moment goes when the daemon starts again."""
+    with Node(endpoint="none") as node:
+        node.start()
+        image = node.files + "/image"
+        with open(image, "wb") as f:
+            f.write(random.randbytes(128 * MIB))
+        node.vlmc("create", "disk", "--size", "512M")
+        for words in (("import", image, "image"), ("export", "disk", node.files + "/out")):
+            child = node.child([DIST + "/bin/vlmc", *words], stderr=subprocess.DEVNULL)
+            await_(lambda: os.listdir(node.root + "/run/nbd") or child.poll() is not None, "the socket of an image's volume", pause=0.001)
+            node.kill()
+            child.wait()
+            node.start()
+            node.expect_clean(lambda: os.listdir(node.root + "/run/nbd"), f"in run/nbd by {words[0]}")
+            node.expect_clean(lambda: [v for v in node.volumes() if v.startswith("@")], f"by {words[0]}")
 
 
 def test_progress_on_a_terminal_only(node):

@@ -24,6 +24,7 @@ import org.archipelago.ext.control.ControlClient;
 import org.archipelago.ext.control.Invocation;
 import org.archipelago.ext.node.Mapping;
 import org.archipelago.ext.node.MappingStore;
+import org.archipelago.ext.node.Node;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -367,6 +368,32 @@ class DaemonTest {
         } catch (InterruptedException e) {
             throw new IllegalStateException(e);
         }
+    }
+
+    /** As after a SIGKILL in the middle of an import: the next daemon takes away what only a killed one of its own can have left. */
+    @Test
+    void whatAKilledImportLeftGoesAtTheNextStart() throws Exception {
+        vlmc("create", "v", "--size", "1M");
+        vlmc("map", "v");
+        List<String> volumes = List.of("@import-" + node().shortIdentity() + "-0-1", "@import-0badcafe-0-1");
+        volumes.forEach(name -> node().volumes().create(name, 1 << 20, "", Map.of()));
+        daemon.close();
+        Path nbd = locations.run().resolve("nbd");
+        for (String name : List.of(volumes.get(0) + ".sock", ".new-1234", "gone.sock")) {
+            Files.createFile(nbd.resolve(name));
+        }
+        Files.createSymbolicLink(nbd.resolve("gone.sock,file.reconnect-delay=300"), Path.of("gone.sock"));
+        daemon = new Daemon(locations);
+        assertThat(nbd.toFile().list()).containsOnly("v.sock", "v.sock,file.reconnect-delay=300");
+        while (vlmc("list", "-a", "-n", "-o", "name").output().contains(volumes.get(0))) {
+            Thread.sleep(10);
+        }
+        assertThat(vlmc("list", "-a", "-n", "-o", "name").output()).isEqualTo(volumes.get(1) + "\nv\n");
+        vlmc("unmap", "v");
+    }
+
+    private Node node() {
+        return daemon.node(locations);
     }
 
     @Test
