@@ -44,6 +44,19 @@ def test_qcow2_there_and_back(node):
     tool("qemu-img", "compare", raw, node.files + "/clone")
 
 
+def test_vmdk_and_vpc(node):
+    """A vmdk of one file; a vpc of fixed size, which looks raw."""
+    raw, vpc = sparse_image(node.files + "/raw", 16 * MIB, pieces=4, seed=3), node.files + "/fixed.vpc"
+    node.vlmc("import", raw, "image")
+    node.vlmc("export", "image", node.files + "/image.vmdk", "--format", "vmdk")
+    node.vlmc("import", node.files + "/image.vmdk", "vmdk")
+    tool("qemu-img", "convert", "-O", "vpc", "-o", "subformat=fixed,force_size=on", raw, vpc)
+    node.vlmc("import", "--format", "vpc", vpc, "vpc")
+    for name in ("vmdk", "vpc"):
+        node.vlmc("export", name, node.files + "/back")
+        equal(file_sum(node.files + "/back", 16 * MIB), file_sum(raw), f"sum of what was a {name}")
+
+
 def test_import_is_an_origin_that_cannot_change(node):
     image = sparse_image(node.files + "/image", 8 * MIB, pieces=4, seed=1)
     node.vlmc("import", image, "image")
@@ -63,12 +76,19 @@ def test_refusals(node):
     tool("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", files + "/base", files + "/overlay.qcow2")
     tool("qemu-img", "create", "-q", "-f", "qcow2", files + "/disk.qcow2", "4M")
     open(files + "/empty", "w").close()
+    for name, head in (("/flat.vmdk", "version=1\nCID=ffffffff"), ("/odd.vmdk", "CID=ffffffff\nversion=1")):  # odd: looks raw
+        with open(files + name, "w") as f:
+            f.write(f'# Disk DescriptorFile\n{head}\nparentCID=ffffffff\ncreateType="monolithicFlat"\n\nRW 64 FLAT "{files}/base" 0\n\n'
+                    'ddb.adapterType = "ide"\n')
     node.vlmc("import", files + "/base", "taken")
     before = node.volumes()
     for words, code, says in (
             (("import", files + "/missing", "new"), None, "missing"),
             (("import", files + "/base", "taken"), 6, "taken"),
             (("import", files + "/overlay.qcow2", "new"), None, "base"),
+            (("import", files + "/flat.vmdk", "new"), 1, files + "/base"),
+            (("import", "--format", "vmdk", files + "/flat.vmdk", "new"), 1, files + "/base"),
+            (("import", "--format", "vmdk", files + "/odd.vmdk", "new"), 2, "raw"),
             (("import", "--format", "raw", files + "/disk.qcow2", "new"), 2, "qcow2"),
             (("import", "--format", "zip", files + "/base", "new"), 2, "zip"),
             (("import", files + "/empty", "new"), 2, "empty"),
