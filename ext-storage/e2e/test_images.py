@@ -134,6 +134,15 @@ def test_killed_daemon():
 
 def test_progress_on_a_terminal_only(node):
     """A terminal gets a progress bar, a file or pipe does not."""
+    progress(node)
+
+
+def test_progress_without_daemon():
+    with Node(endpoint="none") as node:
+        progress(node)
+
+
+def progress(node):
     image = sparse_image(node.files + "/image", 64 * MIB, pieces=40, seed=2)
     check("%" not in (lambda r: r.out + r.err)(node.vlmc("import", image, "one")), "a progress bar in a pipe")
     parent, terminal = pty.openpty()
