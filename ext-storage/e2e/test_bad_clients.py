@@ -84,16 +84,29 @@ def test_killed_import(node):
 
 
 def test_interrupted_import_without_daemon():
-    """Ctrl-C: the command undoes its work before it ends."""
+    """The command undoes its work before it ends, soon, though the signal does not reach its qemu-img."""
     with Node() as node:
         image = busy_image(node)
-        child = node.child([DIST + "/bin/vlmc", "import", image, "image"], stderr=subprocess.DEVNULL)
-        await_(lambda: any("convert" in name for name in node.processes().values()) or child.poll() is not None, "qemu-img", pause=0.01)
-        child.send_signal(signal.SIGINT)
-        await_(lambda: child.poll() is not None, "the end of an interrupted import")
-        check(child.returncode != 0, "an interrupted import succeeded")
-        equal(node.volumes(), [], "volumes after an interrupted import")
-        node.expect_clean(node.processes, "by an interrupted import")
+        for number in (signal.SIGINT, signal.SIGTERM):
+            child = node.child([DIST + "/bin/vlmc", "import", image, "image"], stderr=subprocess.DEVNULL)
+            qemu = await_(lambda c=child: [pid for pid, name in node.processes().items() if "convert" in name] or c.poll() is not None,
+                          "qemu-img", pause=0.01)
+            check(qemu is not True, "the import ended before its qemu-img was seen")
+            os.kill(qemu[0], signal.SIGSTOP)  # it would be done too soon
+            child.send_signal(number)
+            await_(lambda: "SIGTERM" in pending(qemu[0]), "SIGTERM for qemu-img", 10)
+            os.kill(qemu[0], signal.SIGCONT)
+            await_(lambda c=child: c.poll() is not None, "the end of an interrupted import", 15)
+            check(child.returncode != 0, "an interrupted import succeeded")
+            equal(node.volumes(), [], "volumes after an interrupted import")
+            node.expect_clean(node.processes, "by an interrupted import")
+
+
+def pending(pid):
+    """Names of the signals that wait for a process."""
+    with open(f"/proc/{pid}/status") as f:
+        masks = [int(line.split()[1], 16) for line in f if line.startswith(("SigPnd", "ShdPnd"))]
+    return [s.name for s in signal.Signals if any(mask >> (s - 1) & 1 for mask in masks)]
 
 
 def test_killed_export(node):

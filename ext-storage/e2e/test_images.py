@@ -3,9 +3,10 @@
 import os
 import pty
 import random
+import subprocess
 
 from images import allocated, file_sum, sparse_image
-from node import DIST, MIB, await_, check, equal, tool
+from node import DIST, MIB, Node, await_, check, equal, tool
 
 GIB = 1 << 30
 
@@ -43,6 +44,19 @@ def test_qcow2_there_and_back(node):
     tool("qemu-img", "compare", raw, node.files + "/clone")
 
 
+def test_vmdk_and_vpc(node):
+    """A vmdk of one file; a vpc of fixed size, which looks raw."""
+    raw, vpc = sparse_image(node.files + "/raw", 16 * MIB, pieces=4, seed=3), node.files + "/fixed.vpc"
+    node.vlmc("import", raw, "image")
+    node.vlmc("export", "image", node.files + "/image.vmdk", "--format", "vmdk")
+    node.vlmc("import", node.files + "/image.vmdk", "vmdk")
+    tool("qemu-img", "convert", "-O", "vpc", "-o", "subformat=fixed,force_size=on", raw, vpc)
+    node.vlmc("import", "--format", "vpc", vpc, "vpc")
+    for name in ("vmdk", "vpc"):
+        node.vlmc("export", name, node.files + "/back")
+        equal(file_sum(node.files + "/back", 16 * MIB), file_sum(raw), f"sum of what was a {name}")
+
+
 def test_import_is_an_origin_that_cannot_change(node):
     image = sparse_image(node.files + "/image", 8 * MIB, pieces=4, seed=1)
     node.vlmc("import", image, "image")
@@ -62,12 +76,19 @@ def test_refusals(node):
     tool("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", files + "/base", files + "/overlay.qcow2")
     tool("qemu-img", "create", "-q", "-f", "qcow2", files + "/disk.qcow2", "4M")
     open(files + "/empty", "w").close()
+    for name, head in (("/flat.vmdk", "version=1\nCID=ffffffff"), ("/odd.vmdk", "CID=ffffffff\nversion=1")):  # odd: looks raw
+        with open(files + name, "w") as f:
+            f.write(f'# Disk DescriptorFile\n{head}\nparentCID=ffffffff\ncreateType="monolithicFlat"\n\nRW 64 FLAT "{files}/base" 0\n\n'
+                    'ddb.adapterType = "ide"\n')
     node.vlmc("import", files + "/base", "taken")
     before = node.volumes()
     for words, code, says in (
             (("import", files + "/missing", "new"), None, "missing"),
             (("import", files + "/base", "taken"), 6, "taken"),
             (("import", files + "/overlay.qcow2", "new"), None, "base"),
+            (("import", files + "/flat.vmdk", "new"), 1, files + "/base"),
+            (("import", "--format", "vmdk", files + "/flat.vmdk", "new"), 1, files + "/base"),
+            (("import", "--format", "vmdk", files + "/odd.vmdk", "new"), 2, "raw"),
             (("import", "--format", "raw", files + "/disk.qcow2", "new"), 2, "qcow2"),
             (("import", "--format", "zip", files + "/base", "new"), 2, "zip"),
             (("import", files + "/empty", "new"), 2, "empty"),
@@ -80,8 +101,48 @@ def test_refusals(node):
         equal(node.volumes(), before, f"volumes after {result.words}")
 
 
+def test_import_into_a_full_store():
+    """Nothing of it stays, though its volume cannot even be closed."""
+    with Node(endpoint="none", store_mib=24) as node:
+        node.start()
+        node.vlmc("create", "other", "--size", "4M")
+        image = node.files + "/image"
+        with open(image, "wb") as f:
+            f.write(random.randbytes(64 * MIB))
+        node.vlmc("import", image, "image", code=None).must(1, 7)
+        equal(node.volumes(), ["other"], "volumes after an import that found no space")
+        node.vlmc("import", sparse_image(node.files + "/small", 4 * MIB, pieces=2, seed=1), "small")
+
+
+def test_killed_daemon():
+    """What an import and an export had for a moment goes when the daemon starts again."""
+    with Node(endpoint="none") as node:
+        node.start()
+        image = node.files + "/image"
+        with open(image, "wb") as f:
+            f.write(random.randbytes(128 * MIB))
+        node.vlmc("create", "disk", "--size", "512M")
+        for words in (("import", image, "image"), ("export", "disk", node.files + "/out")):
+            child = node.child([DIST + "/bin/vlmc", *words], stderr=subprocess.DEVNULL)
+            await_(lambda: os.listdir(node.root + "/run/nbd") or child.poll() is not None, "the socket of an image's volume", pause=0.001)
+            node.kill()
+            child.wait()
+            node.start()
+            node.expect_clean(lambda: os.listdir(node.root + "/run/nbd"), f"in run/nbd by {words[0]}")
+            node.expect_clean(lambda: [v for v in node.volumes() if v.startswith("@")], f"by {words[0]}")
+
+
 def test_progress_on_a_terminal_only(node):
     """A terminal gets a progress bar, a file or pipe does not."""
+    progress(node)
+
+
+def test_progress_without_daemon():
+    with Node(endpoint="none") as node:
+        progress(node)
+
+
+def progress(node):
     image = sparse_image(node.files + "/image", 64 * MIB, pieces=40, seed=2)
     check("%" not in (lambda r: r.out + r.err)(node.vlmc("import", image, "one")), "a progress bar in a pipe")
     parent, terminal = pty.openpty()

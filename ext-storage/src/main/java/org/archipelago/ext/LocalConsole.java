@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.apache.commons.exec.CommandLine;
 import org.apache.commons.exec.DefaultExecutor;
 import org.apache.commons.exec.PumpStreamHandler;
@@ -22,6 +23,7 @@ final class LocalConsole implements Console {
     private final PrintStream out = new PrintStream(new java.io.FileOutputStream(java.io.FileDescriptor.out), false, StandardCharsets.UTF_8);
 
     private volatile boolean leaving;
+    private volatile boolean verbRuns;
 
     LocalConsole(Locations locations) {
         this.locations = locations;
@@ -61,14 +63,18 @@ final class LocalConsole implements Console {
             case "inspect":
                 return run(true, "qemu-img", "info", "--output=json", file(words.get(1)));
             case "convert-in":
-                return run(false, "qemu-img", "convert", "-n", "-W", "-m", "8", "-f", words.get(1), "-O", "raw", file(words.get(2)),
-                    volume(words.get(3)));
+                return convert("-n", "-W", "-f", words.get(1), "-O", "raw", file(words.get(2)), volume(words.get(3)));
             case "convert-out":
-                return run(false, "qemu-img", "convert", "-m", "8", "-f", "raw", "-O", words.get(1), volume(words.get(2)),
-                    file(words.get(3)));
+                return convert("-f", "raw", "-O", words.get(1), volume(words.get(2)), file(words.get(3)));
             default:
                 throw new Failure(ExitCode.NOT_RUNNING, "archipelagod is not running: start it with 'archipelago start'");
         }
+    }
+
+    private VerbResult convert(String... words) {
+        Stream<String> progress = terminal().err() ? Stream.of("-p") : Stream.empty();
+        Stream<String> line = Stream.concat(Stream.of("qemu-img", "convert", "-m", "8"), Stream.concat(progress, Stream.of(words)));
+        return run(false, line.toArray(String[]::new));
     }
 
     /** A colon in a name is no protocol, a dash no option. */
@@ -81,7 +87,7 @@ final class LocalConsole implements Console {
     }
 
     /** With the caller's rights, though this process may work as another user. */
-    private static VerbResult run(boolean capture, String... words) {
+    private VerbResult run(boolean capture, String... words) {
         List<String> line = new ArrayList<>();
         if ("root".equals(System.getProperty("user.name"))) {
             line.addAll(List.of("setpriv", "--reuid=0", "--regid=0", "--clear-groups"));
@@ -93,17 +99,24 @@ final class LocalConsole implements Console {
         DefaultExecutor executor = new DefaultExecutor();
         executor.setExitValues(null);
         executor.setStreamHandler(new PumpStreamHandler(capture ? captured : System.err, System.err));
+        verbRuns = true;
         try {
+            checkPresent();
             int status = executor.execute(command);
             return new VerbResult(status, captured.toString(StandardCharsets.UTF_8));
         } catch (IOException e) {
             return new VerbResult(Verb.NOT_INSTALLED, "");
+        } finally {
+            verbRuns = false;
         }
     }
 
-    /** The process is asked to end. */
+    /** The process ends; so shall a verb's program, for which the command waits, but no daemon that was started here. */
     void leave() {
         leaving = true;
+        if (verbRuns) {
+            ProcessHandle.current().children().forEach(ProcessHandle::destroy);
+        }
     }
 
     @Override

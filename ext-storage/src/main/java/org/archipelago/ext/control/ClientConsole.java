@@ -10,8 +10,6 @@ import org.archipelago.ext.Failure;
 
 /** The caller at the other end of the control socket. For the one thread that runs its command. */
 final class ClientConsole implements Console {
-    private static final long POLL_MILLIS = 500;
-
     private final Connection connection;
     private final Invocation invocation;
 
@@ -55,20 +53,12 @@ final class ClientConsole implements Console {
     /** Lasts as long as the client lets it: whoever is tired of waiting ends the client. */
     @Override
     public VerbResult verb(List<String> words) {
-        connection.send(FrameDescriptor.frame(FrameDescriptor.VERB, String.join("\0", words)));
-        StringBuilder output = new StringBuilder();
-        while (!connection.gone()) {
-            for (Frame frame : connection.nextAnswer(POLL_MILLIS)) {
-                if (frame.type() == FrameDescriptor.VERB_STATUS) {
-                    return new VerbResult(FrameDescriptor.number(frame.payload()), output.toString());
-                }
-                if (output.length() > FrameDescriptor.PAYLOAD_MAX) {
-                    throw new Failure(ExitCode.FAILED, words.get(0) + " printed more than " + FrameDescriptor.PAYLOAD_MAX + " bytes");
-                }
-                output.append(frame.text());
-            }
+        try {
+            return connection.ask(FrameDescriptor.frame(FrameDescriptor.VERB, String.join("\0", words)))
+                .orElseThrow(() -> new Failure(ExitCode.FAILED, "the caller went away during " + words.get(0)));
+        } catch (InterruptedException e) { // not set again: to undo its work the command has to wait for requests
+            throw new Failure(ExitCode.TRY_AGAIN, "archipelagod is stopping: " + words.get(0) + " was cut off", e);
         }
-        throw new Failure(ExitCode.FAILED, "the caller went away during " + words.get(0));
     }
 
     @Override

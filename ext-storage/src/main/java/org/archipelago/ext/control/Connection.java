@@ -1,15 +1,16 @@
 package org.archipelago.ext.control;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.Deque;
-import java.util.List;
-import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.LinkedBlockingQueue;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import org.archipelago.ext.Console.VerbResult;
 
 /**
  * One client. The server's I/O thread reads and keeps it alive; the command's thread sends. What the
@@ -17,15 +18,13 @@ import java.util.concurrent.TimeUnit;
  */
 final class Connection {
     private static final int QUEUE_MAX = 512 << 10;
-    private static final int ANSWERS_MAX = 16;
     private static final long STALL_NANOS = TimeUnit.SECONDS.toNanos(300);
 
     private final SocketChannel channel;
     private final SelectionKey key;
     private final FrameReader reader = new FrameReader(true);
-    private final BlockingQueue<Frame> answers = new LinkedBlockingQueue<>(ANSWERS_MAX);
     private final long opened = System.nanoTime();
-    private Invocation.Builder request = new Invocation.Builder();
+    private final Invocation.Builder request = new Invocation.Builder();
     private boolean started;
 
     private final Deque<ByteBuffer> queue = new ArrayDeque<>();
@@ -33,6 +32,10 @@ final class Connection {
     private boolean finished;
     private boolean gone;
     private long lastSent = opened;
+
+    private boolean verbOut;
+    private final ByteArrayOutputStream verbOutput = new ByteArrayOutputStream();
+    private Optional<VerbResult> verbResult = Optional.empty();
 
     Connection(SocketChannel channel, SelectionKey key) {
         this.channel = channel;
@@ -49,8 +52,9 @@ final class Connection {
         return opened;
     }
 
-    int requestBytes() {
-        return started ? 0 : request.bytes();
+    /** What it takes up: its request until the conversation is over, an unfinished frame, what it does not read. */
+    synchronized int bytes() {
+        return request.bytes() + reader.bytes() + queued;
     }
 
     /** What to do after bytes have come. */
@@ -75,7 +79,6 @@ final class Connection {
                 answer(frame);
             } else if (frame.type() == FrameDescriptor.GO) {
                 result = new Arrival.Go(request.build());
-                request = new Invocation.Builder();
                 started = true;
             } else {
                 request.add(frame);
@@ -84,10 +87,17 @@ final class Connection {
         return result;
     }
 
-    private void answer(Frame frame) throws ProtocolException {
-        boolean known = frame.type() == FrameDescriptor.VERB_OUTPUT
-            || frame.type() == FrameDescriptor.VERB_STATUS && frame.payload().length == 4;
-        if (!known || !answers.offer(frame)) {
+    private synchronized void answer(Frame frame) throws ProtocolException {
+        if (verbOut && frame.type() == FrameDescriptor.VERB_OUTPUT) {
+            if (verbOutput.size() + frame.payload().length > FrameDescriptor.PAYLOAD_MAX) {
+                throw new ProtocolException("a verb printed more than " + FrameDescriptor.PAYLOAD_MAX + " bytes");
+            }
+            verbOutput.writeBytes(frame.payload());
+        } else if (verbOut && frame.type() == FrameDescriptor.VERB_STATUS && frame.payload().length == 4) {
+            verbResult = Optional.of(new VerbResult(FrameDescriptor.number(frame.payload()), verbOutput.toString(StandardCharsets.UTF_8)));
+            verbOut = false;
+            notifyAll();
+        } else {
             throw new ProtocolException("an answer that nobody asked for");
         }
     }
@@ -114,8 +124,14 @@ final class Connection {
     /** Tells the client that it is not forgotten, if it has heard nothing for that long. */
     synchronized void keepAlive(long now, long quietNanos) {
         if (started && !finished && queue.isEmpty() && now - lastSent >= quietNanos) {
-            send(FrameDescriptor.frame(FrameDescriptor.ALIVE, ""));
+            put(FrameDescriptor.frame(FrameDescriptor.ALIVE, ""));
         }
+    }
+
+    /** The last frames, from the thread that never waits: whatever the queue holds, these few bytes find room. */
+    synchronized void refuse(ByteBuffer why, ByteBuffer exit) {
+        put(why);
+        end(exit);
     }
 
     synchronized void close() {
@@ -131,21 +147,26 @@ final class Connection {
 
     // --- any thread
 
+    /** Nobody waits for a result any more. */
     synchronized boolean gone() {
-        return gone;
+        return gone || finished;
     }
 
     /** Hands a frame to the client, or to the queue; waits while the queue is full. */
     synchronized void send(ByteBuffer frame) {
         long deadline = System.nanoTime() + STALL_NANOS;
-        while (!gone && queued > 0 && queued + frame.remaining() > QUEUE_MAX) {
+        while (!gone() && queued > 0 && queued + frame.remaining() > QUEUE_MAX) {
             long left = TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
             if (left <= 0 || !waitFor(left)) {
                 gone = true;
                 wakeIo();
             }
         }
-        if (gone || finished) {
+        put(frame);
+    }
+
+    private void put(ByteBuffer frame) {
+        if (gone()) {
             return;
         }
         try {
@@ -178,27 +199,34 @@ final class Connection {
     /** The last frame: the connection is closed once it is out. */
     synchronized void finish(ByteBuffer frame) {
         send(frame);
+        end(ByteBuffer.allocate(0));
+    }
+
+    private void end(ByteBuffer frame) {
+        put(frame);
         finished = true;
+        notifyAll();
         wakeIo();
     }
 
-    /** All is sent and there will be no more. */
+    /** All is sent, or not taken, and there will be no more. */
     synchronized boolean over() {
-        return gone || finished && queue.isEmpty();
+        return gone || finished && (queue.isEmpty() || System.nanoTime() - lastSent > STALL_NANOS);
     }
 
     private void wakeIo() {
         key.selector().wakeup();
     }
 
-    /** The next frame that answers a verb; empty list when none came in that time. */
-    List<Frame> nextAnswer(long millis) {
-        try {
-            Frame frame = answers.poll(millis, TimeUnit.MILLISECONDS);
-            return frame == null ? List.of() : List.of(frame);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            return List.of();
+    /** Asks for a verb, waits as long as the client takes for it; empty where the client has gone. */
+    synchronized Optional<VerbResult> ask(ByteBuffer verb) throws InterruptedException {
+        verbOutput.reset();
+        verbResult = Optional.empty();
+        verbOut = true;
+        send(verb);
+        while (verbResult.isEmpty() && !gone()) {
+            wait();
         }
+        return verbResult;
     }
 }

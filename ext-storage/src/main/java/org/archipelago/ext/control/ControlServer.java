@@ -24,7 +24,8 @@ import org.archipelago.ext.Console;
 import org.archipelago.ext.ExitCode;
 
 /**
- * Serves the control socket: one thread reads from all clients, a bounded pool runs their commands.
+ * Serves the control socket: one thread reads from all clients, a bounded pool runs their commands, and another those of the
+ * program archipelago, so that status and stop work however long others take.
  * What comes from a client is hostile until checked, and everything that a client can take up is bounded.
  */
 public final class ControlServer implements AutoCloseable {
@@ -39,13 +40,14 @@ public final class ControlServer implements AutoCloseable {
      *
      * @param commands that run at a time
      * @param waiting commands that wait for one to end
+     * @param waitMillis that a command waits at most
      * @param connections in all
      * @param requestMillis until the whole request must be there
      * @param keepAliveMillis after which a client that heard nothing is told that it is not forgotten
      */
-    record Limits(int commands, int waiting, int connections, long requestMillis, long keepAliveMillis) {
+    record Limits(int commands, int waiting, long waitMillis, int connections, long requestMillis, long keepAliveMillis) {
         static Limits usual() {
-            return new Limits(16, 64, 256, 10_000, 4000);
+            return new Limits(16, 64, 30_000, 256, 10_000, 4000);
         }
     }
 
@@ -53,8 +55,9 @@ public final class ControlServer implements AutoCloseable {
     public static final int PATH_MAX = 107;
 
     private static final System.Logger LOG = System.getLogger(ControlServer.class.getName());
+    private static final String ADMINISTRATION = "archipelago";
     private static final int BACKLOG = 128;
-    private static final int REQUEST_BYTES = 8 << 20;
+    private static final int BYTES_MAX = 12 << 20;
     private static final long TICK_MILLIS = 500;
     private static final long CLOSE_MILLIS = 10_000;
     private static final long DRAIN_NANOS = TimeUnit.SECONDS.toNanos(2);
@@ -65,6 +68,7 @@ public final class ControlServer implements AutoCloseable {
     private final ServerSocketChannel listener;
     private final Selector selector;
     private final ThreadPoolExecutor commands;
+    private final ThreadPoolExecutor administration;
     private final List<Connection> connections = new ArrayList<>();
     private final ByteBuffer buffer = ByteBuffer.allocateDirect(64 << 10);
     private final Thread thread = new Thread(this::run, "control");
@@ -84,11 +88,8 @@ public final class ControlServer implements AutoCloseable {
         this.path = path;
         this.handler = handler;
         this.limits = limits;
-        AtomicInteger number = new AtomicInteger();
-        this.commands = new ThreadPoolExecutor(limits.commands, limits.commands, 60, TimeUnit.SECONDS,
-            new LinkedBlockingQueue<>(limits.waiting),
-            task -> new Thread(task, "command-" + number.incrementAndGet()));
-        commands.allowCoreThreadTimeOut(true);
+        this.commands = pool("command-");
+        this.administration = pool("administration-");
         this.selector = Selector.open();
         Files.deleteIfExists(path);
         this.listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
@@ -98,8 +99,33 @@ public final class ControlServer implements AutoCloseable {
         listener.register(selector, SelectionKey.OP_ACCEPT);
     }
 
+    private ThreadPoolExecutor pool(String name) {
+        AtomicInteger number = new AtomicInteger();
+        ThreadPoolExecutor pool = new ThreadPoolExecutor(limits.commands, limits.commands, 60, TimeUnit.SECONDS,
+            new LinkedBlockingQueue<>(limits.waiting), task -> new Thread(task, name + number.incrementAndGet()));
+        pool.allowCoreThreadTimeOut(true);
+        return pool;
+    }
+
     public void start() {
         thread.start();
+    }
+
+    /** A command, and since when it waits for a thread. */
+    private final class Order implements Runnable {
+        private final Connection connection;
+        private final Invocation invocation;
+        private final long since = System.nanoTime();
+
+        private Order(Connection connection, Invocation invocation) {
+            this.connection = connection;
+            this.invocation = invocation;
+        }
+
+        @Override
+        public void run() {
+            handle(connection, invocation);
+        }
     }
 
     private void run() {
@@ -141,6 +167,18 @@ public final class ControlServer implements AutoCloseable {
                 refuse(connection, ExitCode.TIMED_OUT, "no request came within " + limits.requestMillis + " ms");
             } else {
                 connection.keepAlive(now, TimeUnit.MILLISECONDS.toNanos(limits.keepAliveMillis));
+            }
+        }
+        sendAway(commands, now);
+        sendAway(administration, now);
+    }
+
+    private void sendAway(ThreadPoolExecutor pool, long now) {
+        long patience = TimeUnit.MILLISECONDS.toNanos(limits.waitMillis);
+        for (Runnable waiting : pool.getQueue()) {
+            if (waiting instanceof Order order && now - order.since > patience && pool.remove(order)) {
+                refuse(order.connection, ExitCode.TRY_AGAIN, "archipelagod is busy: the command has waited " + limits.waitMillis / 1000
+                    + " s for one of " + limits.commands + " others to end; repeat it");
             }
         }
     }
@@ -190,13 +228,14 @@ public final class ControlServer implements AutoCloseable {
                 return;
             }
             if (key.isValid() && key.isReadable()) {
+                boolean asking = !connection.started();
                 Connection.Arrival arrival = connection.read(buffer);
                 if (arrival instanceof Connection.Arrival.Gone) {
                     connection.close();
+                } else if (asking && connections.stream().mapToInt(Connection::bytes).sum() > BYTES_MAX) {
+                    refuse(connection, ExitCode.TRY_AGAIN, "too many requests at once; repeat the command");
                 } else if (arrival instanceof Connection.Arrival.Go go) {
                     dispatch(connection, go.invocation());
-                } else if (connections.stream().mapToInt(Connection::requestBytes).sum() > REQUEST_BYTES) {
-                    refuse(connection, ExitCode.TRY_AGAIN, "too many requests at once; repeat the command");
                 }
             }
         } catch (ProtocolException e) {
@@ -213,7 +252,7 @@ public final class ControlServer implements AutoCloseable {
             return;
         }
         try {
-            commands.execute(() -> handle(connection, invocation));
+            (invocation.program().equals(ADMINISTRATION) ? administration : commands).execute(new Order(connection, invocation));
         } catch (RejectedExecutionException e) {
             LOG.log(Level.WARNING, "a client was refused: too many commands");
             refuse(connection, ExitCode.TRY_AGAIN, "archipelagod is busy: " + limits.commands + " commands run and "
@@ -232,9 +271,9 @@ public final class ControlServer implements AutoCloseable {
         }
     }
 
+    /** On the I/O thread. */
     private void refuse(Connection connection, ExitCode code, String why) {
-        connection.send(FrameDescriptor.frame(FrameDescriptor.ERR, "archipelagod: " + why + "\n"));
-        connection.finish(exit(code));
+        connection.refuse(FrameDescriptor.frame(FrameDescriptor.ERR, "archipelagod: " + why + "\n"), exit(code));
     }
 
     private static ByteBuffer exit(ExitCode code) {
@@ -249,11 +288,11 @@ public final class ControlServer implements AutoCloseable {
         try {
             listener.close();
             Files.deleteIfExists(path);
+            administration.shutdown();
             commands.shutdown();
-            if (!commands.awaitTermination(CLOSE_MILLIS, TimeUnit.MILLISECONDS)) {
-                LOG.log(Level.WARNING, "{0} commands were still at work and are cut off", commands.getActiveCount());
-                commands.shutdownNow();
-            }
+            long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(CLOSE_MILLIS);
+            end(administration, deadline);
+            end(commands, deadline);
             terminated = System.nanoTime();
             ending = true;
             selector.wakeup();
@@ -263,6 +302,13 @@ public final class ControlServer implements AutoCloseable {
             throw new UncheckedIOException(path + ": " + e.getMessage(), e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+        }
+    }
+
+    private static void end(ThreadPoolExecutor pool, long deadline) throws InterruptedException {
+        if (!pool.awaitTermination(deadline - System.nanoTime(), TimeUnit.NANOSECONDS)) {
+            LOG.log(Level.WARNING, "{0} commands were still at work and are cut off", pool.getActiveCount());
+            pool.shutdownNow();
         }
     }
 }

@@ -6,10 +6,11 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.ArrayList;
 
-/** Cuts a stream of bytes into frames. Holds at most the bytes of one unfinished frame. */
+/** Cuts a stream of bytes into frames. Holds one unfinished frame, in at most twice the bytes that have come of it. */
 final class FrameReader {
     private final ByteBuffer head = ByteBuffer.allocate(FrameDescriptor.HEAD).order(ByteOrder.LITTLE_ENDIAN);
     private byte[] payload = new byte[0];
+    private int length;
     private int filled;
     private boolean inPayload;
     private boolean magicPending;
@@ -27,17 +28,31 @@ final class FrameReader {
                 takeHead(bytes);
             }
             if (inPayload) {
-                int count = Math.min(bytes.remaining(), payload.length - filled);
-                bytes.get(payload, filled, count);
-                filled += count;
-                if (filled == payload.length) {
+                takePayload(bytes);
+                if (filled == length) {
                     frames.add(new Frame(head.get(0), payload));
+                    payload = new byte[0];
                     inPayload = false;
                     head.clear();
                 }
             }
         }
         return frames;
+    }
+
+    /** Bytes that the unfinished frame takes up. */
+    int bytes() {
+        return payload.length;
+    }
+
+    /** A head alone takes up nothing: the payload grows with what comes. */
+    private void takePayload(ByteBuffer bytes) {
+        int count = Math.min(bytes.remaining(), length - filled);
+        if (filled + count > payload.length) {
+            payload = Arrays.copyOf(payload, Math.min(length, Math.max(filled + count, 2 * payload.length)));
+        }
+        bytes.get(payload, filled, count);
+        filled += count;
     }
 
     private void takeHead(ByteBuffer bytes) throws ProtocolException {
@@ -55,12 +70,11 @@ final class FrameReader {
             head.clear();
             return;
         }
-        int length = head.getInt(4);
+        length = head.getInt(4);
         if (head.get(1) != 0 || head.get(2) != 0 || head.get(3) != 0 || length < 0 || length > FrameDescriptor.PAYLOAD_MAX) {
             throw new ProtocolException("no frame: type " + (head.get(0) & 0xff) + ", length " + Integer.toUnsignedString(length)
                 + ", " + FrameDescriptor.PAYLOAD_MAX + " is the limit");
         }
-        payload = new byte[length];
         filled = 0;
         inPayload = true;
     }

@@ -21,6 +21,7 @@ import org.archipelago.ext.control.Invocation;
 import org.archipelago.ext.daemon.ProcessState.Phase;
 import org.archipelago.ext.node.Backing;
 import org.archipelago.ext.node.DaemonControl;
+import org.archipelago.ext.node.Leftovers;
 import org.archipelago.ext.node.Mapping;
 import org.archipelago.ext.node.Node;
 import org.archipelago.ext.node.NodeStatus;
@@ -72,6 +73,7 @@ public final class Daemon implements Backing, DaemonControl, AutoCloseable {
             this.node = new RunningNode(locations, configuration, identity, peers, here);
             undo.add(node.exports());
             node.restore();
+            Leftovers.removeAll(node);
             this.control = new ControlServer(locations.controlSocket(), this::handle);
             this.supervisor = new Supervisor(locations.run(), segment, firstPorts(), launcher::start);
             undo.dismiss();

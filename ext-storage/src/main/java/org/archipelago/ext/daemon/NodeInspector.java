@@ -99,7 +99,7 @@ final class NodeInspector {
     NodeStatus stopped() {
         List<RoleStatus> roles = configuration.roles().stream().map(this::stopped).toList();
         return new NodeStatus("", 0, 0, Identity.peek(locations.data()).orElse(""), roles, "", 0, 0, 0,
-            new MappingStore(locations.run()).all().size());
+            MappingStore.look(locations.run()).size());
     }
 
     private RoleStatus stopped(Role role) {

@@ -3,6 +3,7 @@ package org.archipelago.ext.node;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -15,6 +16,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import org.archipelago.ext.ExitCode;
+import org.archipelago.ext.Failure;
 
 /**
  * The records of what is mapped on this host: a small file a volume in RUN/mapped, replaced as a
@@ -27,29 +30,52 @@ public final class MappingStore {
     private final Path folder;
     private final Map<String, Mapping> mappings = new TreeMap<>();
 
-    /** Reads the records that there are; a damaged one is set aside. */
+    /** Reads the records that there are; a damaged one is set aside. For whoever has the node's identity. */
     public MappingStore(Path run) {
+        this(run, true);
+    }
+
+    private MappingStore(Path run, boolean own) {
         this.folder = run.resolve("mapped");
         try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, "*" + SUFFIX)) {
             for (Path file : files) {
-                read(file);
+                read(file, own);
             }
         } catch (NoSuchFileException e) {
             LOG.log(System.Logger.Level.DEBUG, "{0} is not there: nothing is mapped", folder);
-        } catch (IOException e) {
-            throw new UncheckedIOException("cannot read " + folder + ": " + e.getMessage(), e);
+        } catch (IOException | DirectoryIteratorException e) {
+            throw new Failure(ExitCode.FAILED, "cannot read " + folder + ", which records what is mapped: " + e.getMessage(), e);
         }
     }
 
-    private void read(Path file) throws IOException {
-        Optional<Mapping> mapping = Mapping.decode(Files.readString(file));
+    /** What is mapped at this moment, for others than its owner: nothing is changed. */
+    public static List<Mapping> look(Path run) {
+        return new MappingStore(run, false).all();
+    }
+
+    private void read(Path file, boolean own) {
         String name = file.getFileName().toString();
         String volume = name.substring(0, name.length() - SUFFIX.length());
-        if (mapping.isPresent() && mapping.get().volume().equals(volume)) {
-            mappings.put(volume, mapping.get());
-        } else {
-            LOG.log(System.Logger.Level.WARNING, "{0} is damaged: it becomes {1}.bad, and volume {2} is not mapped", file, name, volume);
-            Files.move(file, file.resolveSibling(name + ".bad"), StandardCopyOption.REPLACE_EXISTING);
+        try {
+            Mapping mapping = Mapping.decode(Files.readString(file)).filter(m -> m.volume().equals(volume))
+                .orElseThrow(() -> new IOException("it is no record of that volume"));
+            mappings.put(volume, mapping);
+        } catch (NoSuchFileException e) {
+            LOG.log(System.Logger.Level.DEBUG, "volume {0} has just been unmapped", volume);
+        } catch (IOException e) {
+            LOG.log(System.Logger.Level.WARNING, "{0} is damaged, and volume {1} is not mapped: {2}", file, volume, e.toString());
+            if (own) {
+                setAside(file);
+            }
+        }
+    }
+
+    private static void setAside(Path file) {
+        Path bad = file.resolveSibling(file.getFileName() + ".bad");
+        try {
+            Files.move(file, bad, StandardCopyOption.REPLACE_EXISTING);
+        } catch (IOException e) {
+            LOG.log(System.Logger.Level.WARNING, "{0} cannot be renamed to {1}: {2}", file, bad, e.toString());
         }
     }
 

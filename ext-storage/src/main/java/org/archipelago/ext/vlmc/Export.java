@@ -32,6 +32,10 @@ final class Export implements Command {
         Images.checkFormat(format);
         Node node = session.node();
         node.volumes().info(name);
+        return Images.copy(() -> export(session, node, name, file));
+    }
+
+    private ExitCode export(Session session, Node node, String name, String file) {
         String holder = "export " + UUID.randomUUID();
         node.exports().hold(name, holder);
         try {

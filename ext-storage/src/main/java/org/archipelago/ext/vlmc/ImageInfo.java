@@ -4,6 +4,8 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
 import org.archipelago.ext.ExitCode;
 import org.archipelago.ext.Failure;
 import org.archipelago.ext.text.Text;
@@ -20,14 +22,21 @@ record ImageInfo(String format, long size, String otherFile, boolean encrypted) 
     static ImageInfo parse(String file, String json) {
         try {
             JsonObject info = JsonParser.parseString(json).getAsJsonObject();
-            String backing = text(info, "backing-filename");
-            String data = text(nested(nested(info, "format-specific"), "data"), "data-file");
-            return new ImageInfo(text(info, "format"), info.get("virtual-size").getAsLong(), backing.isEmpty() ? data : backing,
+            return new ImageInfo(text(info, "format"), info.get("virtual-size").getAsLong(), otherFile(info),
                 info.has("encrypted") && info.get("encrypted").getAsBoolean());
         } catch (JsonParseException | IllegalStateException | UnsupportedOperationException
-                | NumberFormatException | NullPointerException e) {
+                | NumberFormatException | NullPointerException | ClassCastException e) {
             throw new Failure(ExitCode.FAILED, Text.printable(file) + ": qemu-img told nothing that can be understood", e);
         }
+    }
+
+    /** A backing file, qcow2's external data, or an extent of a vmdk's: its descriptor can name any file. */
+    private static String otherFile(JsonObject info) {
+        JsonObject specific = nested(nested(info, "format-specific"), "data");
+        Stream<String> extents = specific.has("extents") ? StreamSupport.stream(specific.getAsJsonArray("extents").spliterator(), false)
+            .map(extent -> text(extent.getAsJsonObject(), "filename")) : Stream.empty();
+        return Stream.concat(Stream.of(text(info, "backing-filename"), text(specific, "data-file")), extents)
+            .filter(name -> !name.isEmpty() && !name.equals(text(info, "filename"))).findFirst().orElse("");
     }
 
     private static JsonObject nested(JsonObject in, String key) {

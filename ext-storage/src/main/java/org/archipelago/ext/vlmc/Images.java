@@ -1,6 +1,8 @@
 package org.archipelago.ext.vlmc;
 
 import java.util.List;
+import java.util.concurrent.Semaphore;
+import java.util.function.Supplier;
 import org.archipelago.ext.Console.VerbResult;
 import org.archipelago.ext.ExitCode;
 import org.archipelago.ext.Failure;
@@ -11,7 +13,23 @@ import org.archipelago.ext.text.Text;
 final class Images {
     private static final List<String> FORMATS = List.of("raw", "qcow2", "vmdk", "vdi", "vhdx", "vpc");
 
+    private static final int COPIES_MAX = 4;
+    private static final Semaphore COPIES = new Semaphore(COPIES_MAX);
+
     private Images() {}
+
+    /** Works with qemu-img, which takes its time: a few at once, so that most of the daemon's threads stay for other commands. */
+    static ExitCode copy(Supplier<ExitCode> work) {
+        if (!COPIES.tryAcquire()) {
+            throw new Failure(ExitCode.TRY_AGAIN, COPIES_MAX + " images are being copied, which is the most at a time: repeat the command "
+                + "when one of them is done");
+        }
+        try {
+            return work.get();
+        } finally {
+            COPIES.release();
+        }
+    }
 
     /** An empty one is none. */
     static void checkFormat(String format) {

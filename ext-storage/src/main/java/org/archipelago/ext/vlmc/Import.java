@@ -3,7 +3,6 @@ package org.archipelago.ext.vlmc;
 import com.beust.jcommander.Parameter;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.ThreadLocalRandom;
 import org.archipelago.ext.Console;
 import org.archipelago.ext.Console.VerbResult;
 import org.archipelago.ext.ExitCode;
@@ -13,9 +12,9 @@ import org.archipelago.ext.command.Command;
 import org.archipelago.ext.command.CommandSpec;
 import org.archipelago.ext.command.CommandSpec.Needs;
 import org.archipelago.ext.command.Session;
+import org.archipelago.ext.node.Leftovers;
 import org.archipelago.ext.node.Names;
 import org.archipelago.ext.node.Node;
-import org.archipelago.ext.node.Volume;
 import org.archipelago.ext.text.Sizes;
 import org.archipelago.ext.text.Text;
 
@@ -44,20 +43,31 @@ final class Import implements Command {
         if (node.volumes().find(name).isPresent()) {
             throw new Failure(ExitCode.EXISTS, "volume " + name + " exists already");
         }
+        return Images.copy(() -> copy(session, node, file, name));
+    }
+
+    private ExitCode copy(Session session, Node node, String file, String name) {
         ImageInfo image = inspect(session.console(), file);
         String from = format.isEmpty() ? image.format() : format;
-        String temporary = Volume.TEMPORARY + "import-" + node.shortIdentity() + "-"
-            + Long.toHexString(ThreadLocalRandom.current().nextLong());
+        String temporary = Leftovers.newName(node);
         node.volumes().create(temporary, (image.size() + 511) / 512 * 512, "", Map.of());
         try {
             fill(session, node, from, file, temporary);
             session.console().checkPresent();
             node.volumes().snapshot(temporary, name);
         } finally {
-            node.volumes().close(temporary);
-            node.volumes().remove(temporary);
+            discard(session.console(), node, temporary);
         }
         return ExitCode.OK;
+    }
+
+    /** Whatever cannot be undone, the import's own result counts. */
+    private static void discard(Console console, Node node, String temporary) {
+        try {
+            Leftovers.remove(node, temporary);
+        } catch (Failure e) {
+            console.errLine("volume " + temporary + " stays behind: " + e.getMessage() + " (the next start of archipelagod removes it)");
+        }
     }
 
     private ImageInfo inspect(Console console, String file) {
@@ -69,7 +79,9 @@ final class Import implements Command {
             throw new Failure(ExitCode.FAILED, Text.printable(file) + " wants to be read together with "
                 + Text.printable(image.otherFile()) + ": make one file of both first (qemu-img convert)");
         }
-        if (!format.isEmpty() && !format.equals(image.format()) && !image.format().equals("raw")) {
+        // a vpc of fixed size bears its mark at the end, where qemu-img does not look; what looks raw is nothing else
+        boolean vpc = format.equals("vpc") && image.format().equals("raw");
+        if (!format.isEmpty() && !format.equals(image.format()) && !vpc) {
             throw Failure.usage(Text.printable(file) + " is a " + image.format() + " image, not " + format);
         }
         if (image.encrypted()) {

@@ -38,7 +38,7 @@ final class ShowMapped implements Command {
 
     @Override
     public ExitCode run(Session session, List<String> operands) {
-        List<Mapping> mapped = new MappingStore(session.locations().run()).all();
+        List<Mapping> mapped = session.daemon().isPresent() ? session.node().mapped().all() : MappingStore.look(session.locations().run());
         if (mapped.isEmpty() && !table.json()) {
             session.console().outLine("No volumes mapped");
         } else {

@@ -41,7 +41,7 @@ class ControlServerTest {
 
     @BeforeEach
     void start() throws IOException {
-        server = new ControlServer(socket(), this::handle, new ControlServer.Limits(2, 2, 20, 1000, 600));
+        server = new ControlServer(socket(), this::handle, new ControlServer.Limits(2, 2, 60_000, 20, 1000, 600));
         server.start();
     }
 
@@ -65,6 +65,9 @@ class ControlServerTest {
                 return ExitCode.EXISTS;
             }
             case "large" -> console.out("x".repeat(3_000_000));
+            case "archipelago" -> {
+                return ExitCode.BUSY;
+            }
             case "slow" -> {
                 entered.countDown();
                 await(release);
@@ -195,6 +198,34 @@ class ControlServerTest {
         assertThat(call("echo").code()).isEqualTo(6);
     }
 
+    private SocketChannel begun(Path socket, String program) throws IOException {
+        SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(socket));
+        begin(channel, program);
+        return channel;
+    }
+
+    /** However long others take: who waits is sent away after a bound, and administration goes on. */
+    @Test
+    void longCommandsDoNotStopTheOthers() throws IOException {
+        Path socket = folder.resolve("other.sock");
+        try (ControlServer impatient = new ControlServer(socket, this::handle, new ControlServer.Limits(2, 2, 1000, 20, 1000, 600))) {
+            impatient.start();
+            List<SocketChannel> slow = List.of(begun(socket, "slow"), begun(socket, "slow"));
+            while (calls.get() < 2) {
+                Thread.onSpinWait();
+            }
+            try (SocketChannel waiting = begun(socket, "echo")) {
+                assertThat(readAll(waiting)).contains("has waited 1 s for one of 2 others to end");
+            }
+            assertThat(ControlClient.call(socket, new Invocation("archipelago", List.of(), Map.of(), Path.of("/"), Terminal.NONE), 5000).code())
+                .isEqualTo(5);
+            release.countDown();
+            for (SocketChannel channel : slow) {
+                channel.close();
+            }
+        }
+    }
+
     @Test
     void connectionsAreBounded() throws IOException {
         List<SocketChannel> idle = new ArrayList<>();
@@ -267,6 +298,88 @@ class ControlServerTest {
             assertThat(readAll(channel)).contains("an answer that nobody asked for");
         }
         assertThat(verb.get(10, TimeUnit.SECONDS)).contains("the caller went away");
+    }
+
+    @Test
+    void answersAreRefusedWhileNoVerbIsOut() throws Exception {
+        try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(socket()))) {
+            begin(channel, "slow");
+            await(entered);
+            channel.write(FrameDescriptor.frame((byte) 'o', "x"));
+            assertThat(readAll(channel)).contains("an answer that nobody asked for");
+        }
+    }
+
+    @Test
+    void aVerbPrintsSoMuchAndNoMore() throws Exception {
+        byte[] part = new byte[FrameDescriptor.PAYLOAD_MAX / 2];
+        try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(socket()))) {
+            begin(channel, "verb");
+            assertThat(channel.read(ByteBuffer.allocate(8 + 11))).isPositive();
+            for (int i = 0; i < 2; i++) {
+                writeAll(channel, FrameDescriptor.frame((byte) 'o', part, 0, part.length));
+            }
+            writeAll(channel, FrameDescriptor.frame((byte) 'o', "x"));
+            assertThat(readAll(channel)).contains("a verb printed more than 65536 bytes");
+        }
+        assertThat(verb.get(10, TimeUnit.SECONDS)).contains("the caller went away");
+    }
+
+    private static void writeAll(SocketChannel channel, ByteBuffer bytes) throws IOException {
+        while (bytes.hasRemaining()) {
+            channel.write(bytes);
+        }
+    }
+
+    /** Many that send as much as one may, and never the end of it. */
+    @Test
+    void requestsAreBoundedTogether() throws IOException {
+        Path socket = folder.resolve("other.sock");
+        byte[] part = new byte[FrameDescriptor.PAYLOAD_MAX];
+        List<SocketChannel> clients = new ArrayList<>();
+        try (ControlServer patient = new ControlServer(socket, this::handle, new ControlServer.Limits(2, 2, 60_000, 20, 60_000, 600))) {
+            patient.start();
+            for (int i = 0; i < 14; i++) {
+                SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(socket));
+                clients.add(channel);
+                channel.write(ByteBuffer.wrap(FrameDescriptor.magic()));
+                try {
+                    for (int k = 0; k < 14; k++) {
+                        writeAll(channel, FrameDescriptor.frame((byte) 'A', part, 0, part.length));
+                    }
+                } catch (IOException e) {
+                    assertThat(i).isEqualTo(13);
+                }
+            }
+            assertThat(readAll(clients.get(13))).contains("too many requests at once");
+        } finally {
+            for (SocketChannel channel : clients) {
+                channel.close();
+            }
+        }
+    }
+
+    @Test
+    void whoDoesNotReadIsRefusedWithoutAWait() throws Exception {
+        try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(socket()))) {
+            begin(channel, "large"); // its output fills the queue, and is not read
+            while (calls.get() == 0) {
+                Thread.onSpinWait();
+            }
+            Thread.sleep(100);
+            channel.write(FrameDescriptor.frame((byte) 'o', "nobody asked"));
+            assertThat(call("echo").code()).isEqualTo(6);
+        }
+    }
+
+    @Test
+    void aVerbIsCutOffByTheEnd() throws Exception {
+        try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(socket()))) {
+            begin(channel, "verb");
+            assertThat(channel.read(ByteBuffer.allocate(8 + 11))).isPositive();
+            server.close();
+            assertThat(verb.get(1, TimeUnit.SECONDS)).contains("archipelagod is stopping");
+        }
     }
 
     @Test

@@ -70,6 +70,18 @@ class FrameReaderTest {
     }
 
     @Test
+    void aHeadAloneTakesUpNothing() throws ProtocolException {
+        FrameReader reader = new FrameReader(false);
+        ByteBuffer whole = FrameDescriptor.frame((byte) 'A', new byte[FrameDescriptor.PAYLOAD_MAX], 0, FrameDescriptor.PAYLOAD_MAX);
+        assertThat(reader.take(whole.slice(0, 8))).isEmpty();
+        assertThat(reader.bytes()).isZero();
+        assertThat(reader.take(whole.slice(8, 1000))).isEmpty();
+        assertThat(reader.bytes()).isBetween(1000, 2000);
+        assertThat(reader.take(whole.slice(1008, whole.limit() - 1008))).hasSize(1);
+        assertThat(reader.bytes()).isZero();
+    }
+
+    @Test
     void requestsAreBounded() throws ProtocolException {
         Invocation.Builder many = new Invocation.Builder();
         for (int i = 0; i < FrameDescriptor.WORDS_MAX; i++) {

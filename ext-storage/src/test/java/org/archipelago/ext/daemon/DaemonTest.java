@@ -11,6 +11,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.archipelago.config.Locations;
 import org.archipelago.ext.Console.Terminal;
 import org.archipelago.ext.Console.VerbResult;
@@ -22,6 +24,7 @@ import org.archipelago.ext.control.ControlClient;
 import org.archipelago.ext.control.Invocation;
 import org.archipelago.ext.node.Mapping;
 import org.archipelago.ext.node.MappingStore;
+import org.archipelago.ext.node.Node;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -336,6 +339,61 @@ class DaemonTest {
         assertThat(console.verbs().get(1)).startsWith("convert-in", "raw", "some.img");
         assertThat(vlmc("list", "-a", "-n").output()).isEmpty();
         assertThat(locations.run().resolve("nbd").toFile().list()).isEmpty();
+    }
+
+    @Test
+    void aFewImagesAreCopiedAtATime() throws Exception {
+        vlmc("create", "v", "--size", "1M");
+        CountDownLatch begun = new CountDownLatch(4);
+        CountDownLatch end = new CountDownLatch(1);
+        List<CompletableFuture<FakeConsole>> copies = new ArrayList<>();
+        for (int i = 0; i < 4; i++) {
+            FakeConsole slow = new FakeConsole().answering(words -> {
+                begun.countDown();
+                await(end);
+                return new VerbResult(0, "");
+            });
+            copies.add(CompletableFuture.supplyAsync(() -> expect(ExitCode.OK, slow, "vlmc", "export", "v", "out"), task -> new Thread(task).start()));
+        }
+        await(begun);
+        assertThat(refused(ExitCode.TRY_AGAIN, "export", "v", "out")).contains("4 images are being copied");
+        assertThat(refused(ExitCode.TRY_AGAIN, "import", "some.img", "image")).contains("4 images are being copied");
+        end.countDown();
+        copies.forEach(CompletableFuture::join);
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            assertThat(latch.await(30, TimeUnit.SECONDS)).isTrue();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /** As after a SIGKILL in the middle of an import: the next daemon takes away what only a killed one of its own can have left. */
+    @Test
+    void whatAKilledImportLeftGoesAtTheNextStart() throws Exception {
+        vlmc("create", "v", "--size", "1M");
+        vlmc("map", "v");
+        List<String> volumes = List.of("@import-" + node().shortIdentity() + "-0-1", "@import-0badcafe-0-1");
+        volumes.forEach(name -> node().volumes().create(name, 1 << 20, "", Map.of()));
+        daemon.close();
+        Path nbd = locations.run().resolve("nbd");
+        for (String name : List.of(volumes.get(0) + ".sock", ".new-1234", "gone.sock")) {
+            Files.createFile(nbd.resolve(name));
+        }
+        Files.createSymbolicLink(nbd.resolve("gone.sock,file.reconnect-delay=300"), Path.of("gone.sock"));
+        daemon = new Daemon(locations);
+        assertThat(nbd.toFile().list()).containsOnly("v.sock", "v.sock,file.reconnect-delay=300");
+        while (vlmc("list", "-a", "-n", "-o", "name").output().contains(volumes.get(0))) {
+            Thread.sleep(10);
+        }
+        assertThat(vlmc("list", "-a", "-n", "-o", "name").output()).isEqualTo(volumes.get(1) + "\nv\n");
+        vlmc("unmap", "v");
+    }
+
+    private Node node() {
+        return daemon.node(locations);
     }
 
     @Test

@@ -1,10 +1,15 @@
 package org.archipelago.ext.node;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.stream.IntStream;
+import org.archipelago.ext.Failure;
 import org.archipelago.ext.node.Mapping.Kind;
 import org.archipelago.ext.node.Mapping.State;
 import org.junit.jupiter.api.Test;
@@ -51,8 +56,37 @@ class MappingStoreTest {
         Files.writeString(folder.resolve("torn.json"), "{\"version\":1,\"vol");
         Files.writeString(folder.resolve("future.json"), "{\"version\":2}");
         Files.writeString(folder.resolve("liar.json"), Files.readString(folder.resolve("good.json")));
+        Files.write(folder.resolve("bytes.json"), new byte[] {(byte) 0xff, (byte) 0xfe, '{'});
+        Files.createDirectories(folder.resolve("folder.json").resolve("full"));
+        Files.createDirectories(folder.resolve("folder.json.bad").resolve("full"));
+        assertThat(MappingStore.look(run)).containsExactly(mapping("good", 1));
+        assertThat(folder.resolve("torn.json")).exists();
         assertThat(new MappingStore(run).all()).containsExactly(mapping("good", 1));
         assertThat(folder.resolve("torn.json.bad")).exists();
         assertThat(folder.resolve("liar.json.bad")).exists();
+        assertThat(folder.resolve("bytes.json.bad")).exists();
+    }
+
+    @Test
+    void aLookMissesNothingWhileOthersComeAndGo() throws Exception {
+        MappingStore store = new MappingStore(run);
+        List<Mapping> all = IntStream.range(10, 40).mapToObj(i -> mapping("v" + i, i)).toList();
+        all.forEach(store::put);
+        CompletableFuture<Void> done = CompletableFuture.runAsync(() -> {
+            for (int i = 0; i < 2000; i++) {
+                store.put(mapping("flip", 1));
+                store.remove("flip");
+            }
+        });
+        while (!done.isDone()) {
+            assertThat(MappingStore.look(run)).containsAll(all);
+        }
+        done.get();
+    }
+
+    @Test
+    void aFolderThatCannotBeReadIsAFailure() throws IOException {
+        Files.createFile(run.resolve("mapped"));
+        assertThatThrownBy(() -> new MappingStore(run)).isInstanceOf(Failure.class).hasMessageContaining("mapped");
     }
 }

@@ -20,8 +20,17 @@ class ImageInfoTest {
         assertThat(ImageInfo.parse("f", "{\"format\":\"qcow2\",\"virtual-size\":1,\"encrypted\":true}").encrypted()).isTrue();
     }
 
+    @Test
+    void anExtentOfAVmdkIsItsOwnFileOrAnother() {
+        String vmdk = "{\"format\":\"vmdk\",\"virtual-size\":1,\"filename\":\"./f\",\"format-specific\":{\"data\":{\"extents\":"
+            + "[{\"filename\":\"./f\"},{\"filename\":\"%s\"}]}}}";
+        assertThat(ImageInfo.parse("f", vmdk.formatted("./f")).otherFile()).isEmpty();
+        assertThat(ImageInfo.parse("f", vmdk.formatted("/etc/shadow")).otherFile()).isEqualTo("/etc/shadow");
+    }
+
     @ParameterizedTest
-    @ValueSource(strings = {"", "null", "[]", "{}", "{\"virtual-size\":{}}", "\u0000", "{\"format\":\"raw\",\"virtual-size\":\"x\"}"})
+    @ValueSource(strings = {"", "null", "[]", "{}", "{\"virtual-size\":{}}", "\u0000", "{\"format\":\"raw\",\"virtual-size\":\"x\"}",
+        "{\"format\":\"vmdk\",\"virtual-size\":1,\"format-specific\":{\"data\":{\"extents\":7}}}"})
     void refusesWhatQemuWouldNotPrint(String text) {
         assertThatThrownBy(() -> ImageInfo.parse("f", text)).isInstanceOf(Failure.class);
     }
