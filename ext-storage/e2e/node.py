@@ -132,14 +132,14 @@ def user_exists(name):
 class Node:
     """An ARCHIPELAGO_ROOT. with Node() as node: ends it, and fails where something is left."""
 
-    def __init__(self, endpoint="auto", user="archipelago", group="archipelago", processes=(), settings="", store_mib=0):
-        """store_mib: the store is a file system of its own, of that size."""
+    def __init__(self, endpoint="auto", user="archipelago", group="archipelago", processes=(), settings="", store_mib=0, store=None):
+        """store_mib: the store is a file system of its own, of that size; store: that of another node."""
         self.root = "/tmp/a" + uuid.uuid4().hex[:7]  # short: a socket's path has 107 bytes, a volume's name up to 80
         os.mkdir(self.root)
         os.chmod(self.root, 0o755)
         self.segment = "e2e-" + uuid.uuid4().hex[:8]
         self.owner = user if user_exists(user) else None
-        self.store = self.root + "/srv"
+        self.store = store or self.root + "/srv"
         self.files = self.root + "/files"  # for the tests
         if store_mib:
             os.mkdir(self.store)
@@ -157,15 +157,17 @@ class Node:
             shutil.chown(path, self.owner)
 
     def configuration(self, endpoint, user, group, processes, settings):
-        roles = (("blockerb", "file_blocker", 1000, 1000, f"'archip_dir': '{self.store}/blocks'"),
-                 ("blockerm", "file_blocker", 1002, 1002, f"'archip_dir': '{self.store}/maps'"),
-                 ("mapperd", "mapperd", 1001, 1001, "'blockerb_port': 1000, 'blockerm_port': 1002"),
-                 ("vlmcd", "vlmcd", 500, 999, "'blocker_port': 1000, 'mapper_port': 1001"))
+        roles = [("blockerb", "file_blocker", 1000, 1000, {"archip_dir": self.store + "/blocks"}),
+                 ("blockerm", "file_blocker", 1002, 1002, {"archip_dir": self.store + "/maps"}),
+                 ("mapperd", "mapperd", 1001, 1001, {"blockerb_port": 1000, "blockerm_port": 1002}),
+                 ("vlmcd", "vlmcd", 500, 999, {"blocker_port": 1000, "mapper_port": 1001})]
+        if "dummy" in processes:
+            roles.append(("dummy", "dummy", 1023, 1023, {}))
         text = [f"SEGMENT_NAME = '{self.segment}'", f"ENDPOINT = '{endpoint}'", f"USER = '{user}'", f"GROUP = '{group}'", settings,
                 "roles = " + repr([(name, kind) for name, kind, *_ in roles])]
         for name, _, first, last, own in roles:
-            process = f", 'process': '{processes[name]}'" if name in processes else ""
-            text.append(f"{name} = {{'portno_start': {first}, 'portno_end': {last}, {own}{process}}}")
+            process = {"process": processes[name]} if name in processes else {}
+            text.append(f"{name} = {({'portno_start': first, 'portno_end': last, **own, **process})}")
         return "\n".join(text) + "\n"
 
     def configure(self, text):
@@ -242,6 +244,15 @@ class Node:
             check(select.select([handle], [], [], PATIENCE)[0], f"archipelagod, process {pid}, does not end by signal {number}")
         finally:
             os.close(handle)
+
+    def name(self):
+        """What messages call the daemon by, beside the host's name."""
+        with open(self.root + "/data/identity") as f:
+            return f"daemon {f.read()[:8]}"
+
+    def holder(self, volume):
+        """Who may write it, as this node sees it; an empty text where nobody holds it."""
+        return self.vlmc("info", "-o", "holder", volume).out.split(":", 1)[1].strip()
 
     def socket(self, volume):
         return f"{self.root}/run/nbd/{volume}.sock"
@@ -357,7 +368,7 @@ class Node:
             time.sleep(0.05)
         for mount in reversed(self.mounts()):
             subprocess.run(["umount", "-l", mount], stderr=subprocess.DEVNULL, check=False)
-        while os.path.ismount(self.store):
+        while self.store.startswith(self.root + "/") and os.path.ismount(self.store):
             subprocess.run(["umount", "-l", self.store], check=True)
         for path in self.shared_memory():
             os.unlink(path)

@@ -2,12 +2,13 @@
 """Roles in processes of their own: everything goes through the segment's rings."""
 import os
 import random
-import signal
+import re
 
 from images import file_sum, sparse_image
 from node import MIB, Node, await_, check, equal, tool
 
 PROCESSES = {"blockerb": "data", "blockerm": "maps", "mapperd": "mapper", "vlmcd": "mapper"}
+EACH = {"blockerb": "data", "blockerm": "maps", "mapperd": "mapper", "vlmcd": "composer", "dummy": "nothing"}
 
 
 def states(node):
@@ -19,29 +20,46 @@ def pid_of(node, role):
     return next(r["pid"] for r in node.archipelago("status", "--json").json()["roles"] if r["role"] == role)
 
 
+def everything(node, processes):
+    node.start()
+    status = node.archipelago("status", "--json").json()
+    equal({r["role"]: r["process"] for r in status["roles"]}, processes, "processes in status")
+    equal(len({r["pid"] for r in status["roles"]} | {status["pid"]}), len(set(processes.values())) + 1, "different processes")
+    image = sparse_image(node.files + "/image", 64 * MIB, pieces=12, seed=random.random())
+    node.vlmc("import", image, "image")
+    node.vlmc("create", "disk", "--snap", "image", "--size", "80M")
+    device = node.attach("disk")
+    equal(file_sum(device, 64 * MIB), file_sum(image), "sum of the image through the device")
+    uri = "nbd:unix:" + node.socket("disk")
+    tool("qemu-io", "-f", "raw", "-c", "write -P 3 4k 12M", "-c", "flush", "-c", "discard 20M 8M", uri)
+    node.vlmc("snapshot", "disk", "snap")
+    tool("qemu-io", "-f", "raw", "-c", "write -P 4 4k 12M", uri)
+    node.vlmc("resize", "disk", "--size", "96M")
+    tool("qemu-io", "-f", "raw", "-c", "read -P 4 4k 12M", "-c", "read -P 0 20M 8M", "-c", "read -P 0 88M 8M", uri)
+    node.vlmc("create", "clone", "--snap", "snap")
+    node.vlmc("export", "clone", node.files + "/out")
+    tool("qemu-io", "-f", "raw", "-c", "read -P 3 4k 12M", node.files + "/out")
+    node.hook("detach", "disk")
+    for name in ("clone", "snap", "disk", "image"):
+        node.vlmc("remove", name)
+
+
 def test_everything_through_the_rings():
     with Node(processes=PROCESSES) as node:
-        node.start()
-        status = node.archipelago("status", "--json").json()
-        equal({r["role"]: r["process"] for r in status["roles"]}, PROCESSES, "processes in status")
-        equal(len({r["pid"] for r in status["roles"]} | {status["pid"]}), 4, "different processes")
-        image = sparse_image(node.files + "/image", 64 * MIB, pieces=12, seed=random.random())
-        node.vlmc("import", image, "image")
-        node.vlmc("create", "disk", "--snap", "image", "--size", "80M")
-        device = node.attach("disk")
-        equal(file_sum(device, 64 * MIB), file_sum(image), "sum of the image through the device")
-        uri = "nbd:unix:" + node.socket("disk")
-        tool("qemu-io", "-f", "raw", "-c", "write -P 3 4k 12M", "-c", "flush", "-c", "discard 20M 8M", uri)
-        node.vlmc("snapshot", "disk", "snap")
-        tool("qemu-io", "-f", "raw", "-c", "write -P 4 4k 12M", uri)
-        node.vlmc("resize", "disk", "--size", "96M")
-        tool("qemu-io", "-f", "raw", "-c", "read -P 4 4k 12M", "-c", "read -P 0 20M 8M", "-c", "read -P 0 88M 8M", uri)
-        node.vlmc("create", "clone", "--snap", "snap")
-        node.vlmc("export", "clone", node.files + "/out")
-        tool("qemu-io", "-f", "raw", "-c", "read -P 3 4k 12M", node.files + "/out")
-        node.hook("detach", "disk")
-        for name in ("clone", "snap", "disk", "image"):
-            node.vlmc("remove", name)
+        everything(node, PROCESSES)
+
+
+def test_each_role_by_itself():
+    """And a role more; the segment is as small as the configuration's check allows."""
+    with Node(processes=EACH, settings="SEGMENT_SIZE = 8") as node:
+        least = re.search(r"SEGMENT_SIZE = 8: too small .*; allowed: at least (\d+) MiB", node.archipelago("config", "check", code=9).err)
+        check(least, "the configuration's check does not tell how small a segment may be")
+        with open(node.conf) as f:
+            text = f.read()
+        node.configure(text.replace("SEGMENT_SIZE = 8", f"SEGMENT_SIZE = {int(least[1]) - 1}"))
+        node.archipelago("start", code=None).complains(9, "too small")
+        node.configure(text.replace("SEGMENT_SIZE = 8", f"SEGMENT_SIZE = {least[1]}"))
+        everything(node, EACH)
 
 
 def test_stop_start_restart_of_a_role():
