@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import threading
 
 from images import file_sum, sparse_image
 from node import MIB, Node, await_, check, equal, tool
@@ -84,3 +85,29 @@ def test_killed_daemon_takes_its_processes_along():
         node.archipelago("stop", "blockerb")
         node.archipelago("restart")
         equal(states(node)[1], 0, "status after a restart")
+
+
+def test_hooks_during_restarts():
+    """Each waits for the next daemon and succeeds."""
+    with Node(endpoint="none") as node:
+        node.start()
+        node.vlmc("create", "disk", "--size", "4")
+        over, failed, done = threading.Event(), [], []
+
+        def hooks(*calls):
+            while not over.is_set():
+                for action, orders in calls:
+                    result = node.hook(action, "disk", code=None, **orders)
+                    (failed if result.code else done).append(result)
+        users = [threading.Thread(target=hooks, args=a) for a in ([("setinfo", {"VOL_METADATA": "originstname+x"})],
+                                                                  [("attach", {}), ("detach", {})], [("grow", {"VOL_NEW_SIZE": "4"})])]
+        for user in users:
+            user.start()
+        for _ in range(4):
+            node.archipelago("restart")
+        over.set()
+        for user in users:
+            user.join()
+        check(not failed, f"{len(failed)} hooks failed, {len(done)} did not: {failed[0] if failed else ''}")
+        check(max(r.seconds for r in done) < 20, "a hook took long")
+        node.hook("detach", "disk")

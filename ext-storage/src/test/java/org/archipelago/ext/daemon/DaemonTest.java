@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.archipelago.config.Locations;
 import org.archipelago.ext.Console.Terminal;
 import org.archipelago.ext.Console.VerbResult;
@@ -402,6 +403,17 @@ class DaemonTest {
             Programs.find("vlmc").orElseThrow().run(List.of("list", "-n", "-o", "name"), list, direct);
             assertThat(list.output()).isEqualTo("v\n");
         }
+    }
+
+    @Test
+    void aCommandByItselfLeavesTheWorkToADaemonThatHasStarted() {
+        FakeConsole console = new FakeConsole();
+        long start = System.nanoTime();
+        try (DirectBacking direct = new DirectBacking(locations)) {
+            assertThat(Programs.find("vlmc").orElseThrow().run(List.of("list"), console, direct)).isEqualTo(ExitCode.TRY_AGAIN);
+        }
+        assertThat(console.errors()).contains("archipelagod has started meanwhile");
+        assertThat(TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - start)).isLessThan(10);
     }
 
     @Test
