@@ -87,6 +87,35 @@ def test_killed_daemon_takes_its_processes_along():
         equal(states(node)[1], 0, "status after a restart")
 
 
+def test_user_who_is_not_trusted():
+    """Root follows no link of the daemon's user, and gives away nothing that this user has moved."""
+    with Node(endpoint="none", user="nobody", group="nogroup") as node:
+        node.start()
+        check(os.stat(f"/proc/{node.pid()}").st_uid != 0, "the daemon runs as root")
+        node.stop()
+        secret, output = node.files + "/secret", node.root + "/log/archipelagod.out"
+        os.chmod(node.files, 0o700)
+        with open(secret, "w") as f:
+            f.write("root's")
+        as_user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+        tool(*as_user, "rm", "-f", output)
+        tool(*as_user, "ln", "-s", secret, output)
+        os.mkdir(node.root + "/run/loop", 0o700)
+        tool(*as_user, "rmdir", node.root + "/run/nbd")
+        tool(*as_user, "mv", node.root + "/run/loop", node.root + "/run/nbd")
+        node.archipelago("start", code=None)
+        equal(os.stat(node.root + "/run/nbd").st_uid, 0, "owner of a folder of root's that the user has moved")
+        os.rmdir(node.root + "/run/nbd")
+        if not node.running():
+            node.start()
+        with open(secret) as f:
+            equal(f.read(), "root's", "a file of root's behind a link in the log folder")
+        check(os.readlink(f"/proc/{node.pid()}/fd/1") == output and not os.path.islink(output), "where the daemon's output goes")
+        node.vlmc("create", "disk", "--size", "4")
+        node.vlmc("map", "disk")
+        node.vlmc("unmap", "disk")
+
+
 def test_hooks_during_restarts():
     """Each waits for the next daemon and succeeds."""
     with Node(endpoint="none") as node:

@@ -53,7 +53,9 @@ public final class DirectBacking implements Backing, AutoCloseable {
     private RunningNode start(Locations wanted) {
         Configuration configuration = Daemon.read(wanted);
         Folders.make(wanted, configuration);
-        Privileges.become(configuration.daemon());
+        if (Privileges.become(configuration.daemon())) {
+            Folders.make(wanted, configuration); // those that are its user's to make
+        }
         Identity identity = running.add(acquire(wanted));
         List<Role> roles = configuration.roles();
         SegmentPlan plan = SegmentPlan.of(configuration);
