@@ -84,6 +84,14 @@ def test_host():
         os.rmdir(node.store + "/maps")
         refused(node, edited(node) + "SEGMENT_SIZE = 1048576\n", "not a folder", "does not exist",
                 "SEGMENT_SIZE = 1048576")
+        os.unlink(node.store + "/blocks")
+        os.makedirs(node.store + "/blocks")
+        os.makedirs(node.store + "/maps")
+        small = re.sub(r"(?m)^SEGMENT_SIZE = .*", "SEGMENT_SIZE = 8", edited(node))
+        refused(node, small, "SEGMENT_SIZE = 8: too small")
+        refused(node, small, "SEGMENT_SIZE = 8: too small", words=("start",))
+        refused(node, edited(node, (", ('vlmcd', 'vlmcd')", "")), "roles: none of type vlmcd")
+        refused(node, "ENDPOINT = 'xsegbd'\n" + re.sub(r"(?m)^ENDPOINT = .*", "", edited(node)), "ENDPOINT = 'xsegbd': not part of this version")
 
 
 def test_what_another_user_cannot_use():
@@ -118,16 +126,6 @@ def test_start_refuses_the_same():
         check(node.running(), "restart stopped the daemon, and its configuration is wrong")
         node.vlmc("list")
         node.configure(good)
-
-
-def test_endpoint_that_is_not_there():
-    """A driver that this host, or this version, lacks is told when it is needed."""
-    for endpoint in ("xsegbd",):
-        with Node(endpoint=endpoint) as node:
-            node.start()
-            node.vlmc("create", "disk", "--size", "8")
-            node.vlmc("map", "disk", code=None).complains(9, "ENDPOINT", endpoint)
-            node.expect_clean(node.mapped_left, "by a map that failed")
 
 
 def test_show_default_and_other_file():

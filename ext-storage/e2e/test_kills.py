@@ -80,8 +80,11 @@ class Outages:
 class Writers:
     """Two clones of one image: one mounted and written by a program, one written by an NBD client."""
 
+    def __init__(self, **node):
+        self.arguments = node
+
     def __enter__(self):
-        self.node = Node()
+        self.node = Node(**self.arguments)
         try:
             self.begin(self.node.start())
         except BaseException:
@@ -201,4 +204,29 @@ def test_stop_and_start():
             outages.end(begun)
             outages.busy()
         writers.check("after four stops")
+        outages.note()
+
+
+def test_processes_of_roles_die():
+    """Whoever dies, or lives no more without being dead, has a successor soon, and nobody had to ask for it."""
+    processes = {"blockerb": "data", "blockerm": "maps", "mapperd": "volumes", "vlmcd": "volumes"}
+    with Writers(processes=processes) as writers:
+        node, outages = writers.node, writers.outages
+
+        def roles():
+            return {r["role"]: r for r in node.archipelago("status", "--json", code=None).json()["roles"]}
+
+        kills = ["blockerb", "blockerm", "vlmcd"] * 2
+        random.shuffle(kills)
+        for signal_, role in [(signal.SIGKILL, role) for role in kills] + [(signal.SIGSTOP, "blockerb")]:
+            outages.busy()
+            begun, pid = time.monotonic(), roles()[role]["pid"]
+            os.kill(pid, signal_)
+            outages.end(begun)
+            await_(lambda: roles()[role]["pid"] not in (0, pid) and all(r["state"] == "running" for r in roles().values()),
+                   f"a successor of {role}")
+            check(not alive(pid), f"process {pid} of {role} still lives")
+        for role, deaths in (("blockerb", 3), ("blockerm", 2), ("mapperd", 2)):
+            check(f"died {deaths} times" in roles()[role]["why"], f"status does not tell of {deaths} deaths: {roles()[role]}")
+        writers.check("after all deaths")
         outages.note()

@@ -202,13 +202,20 @@ static int detach(struct volume *v)
 
 /* ---- resize ---- */
 
+/*
+ * The size that the kernel goes by. What it is told while a write is answered it passes on to the asker and forgets, and
+ * then reads behind the old end fail: so what it has kept is looked at, too.
+ */
 static uint64_t file_size(struct volume *v)
 {
 	char path[64 + NAME_BYTES];
 	struct statx s;
 
 	place_path(v, "file", path, sizeof(path));
-	return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_SIZE, &s) ? 0 : s.stx_size;
+	if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_SIZE, &s) ||
+	    statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC, STATX_SIZE, &s))
+		return 0;
+	return s.stx_size;
 }
 
 /* The helper connects anew and takes over the size that it is told. Asking again interrupts that: it gets time for it. */

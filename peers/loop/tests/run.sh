@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The loop command against nbdkit, qemu-nbd and servers that misbehave: tests/run.sh path/to/loop [STEP...]
 # Needs root, /dev/fuse, loop devices; nbdkit, fio, e2fsprogs (and qemu-utils, qemu-system-common for two steps).
+# Without STEP all but those that measure: memory, speed.
 # shellcheck disable=SC2015 # A && B || die: it is to die where either fails
 here=$(cd "$(dirname "$0")" && pwd)
 loop=$(realpath "${1:-$here/../build/loop}")
@@ -182,10 +183,10 @@ step_crashes() {	# of the server, under a writer that verifies
 	fresh_disk; serve v
 	d=$(cmd attach v) || die attach
 	fio --name=x --filename="$d" --direct=1 --rw=randrw --bsrange=4k-256k --size=256m --io_size=2g --ioengine=libaio --iodepth=24 \
-		--verify=crc32c --verify_fatal=1 --verify_backlog=64 --fsync=50 --time_based --runtime=8 --output="$run/fio" &
+		--verify=crc32c --verify_fatal=1 --verify_backlog=64 --fsync=50 --time_based --runtime=6 --output="$run/fio" &
 	job=$!
 	for _ in $(seq 10); do
-		sleep 0.4
+		sleep 0.3
 		stop_server v
 		sleep 0.$((RANDOM % 4))
 		serve v
@@ -209,7 +210,7 @@ step_outage() {		# attach, list, detach while the server is dead; a long one
 	[ $((($(date +%s%N) - start) / 1000000)) -lt 8000 ] || die "attach was slow"
 	cmd resize v 2>&1 | grep -q "cannot ask" || die "resize while the server is dead"
 	dd if="$d" of="$run/out" bs=1M count=4 iflag=direct status=none & job=$!
-	sleep 3
+	sleep 1
 	kill -0 $job || die "the read did not wait"
 	serve v; wait $job || die "the read failed"
 	[ "$(grep -c 'tried again\|connection lost' "$run/loop/v.log")" = 1 ] || die "not one line an outage: $(cat "$run/loop/v.log")"
@@ -251,7 +252,7 @@ step_grow() {
 	fresh_disk; serve v
 	d=$(cmd attach v) && mkfs.ext4 -q -F "$d" && mount "$d" "$mnt" || die mkfs
 	fio --name=x --directory="$mnt" --rw=randwrite --bs=16k --size=100m --direct=1 --ioengine=libaio --iodepth=16 --verify=crc32c \
-		--time_based --runtime=5 --output="$run/fio" & job=$!
+		--time_based --runtime=3 --output="$run/fio" & job=$!
 	sleep 1; truncate -s 512M "$disk"
 	[ "$(cmd resize v)" = 536870912 ] || die resize
 	[ "$(cmd resize v)" = 536870912 ] || die "resize again"
@@ -272,6 +273,23 @@ step_grow() {
 	truncate -s 768M "$disk"; stop_server v; serve v --filter=delay file "$disk" delay-open=700ms; sleep 1
 	truncate -s 800M "$disk"
 	[ "$(cmd resize v)" = 838860800 ] || die "resize while it takes long to connect"
+	cmd detach v || die detach
+	nothing_left v
+}
+
+step_grow_busy() {	# under writes: what was added can be read at once
+	local d i job
+	fresh_disk; serve v
+	d=$(cmd attach v) || die attach
+	fio --name=x --filename="$d" --direct=1 --rw=randwrite --bs=16k --size=64m --ioengine=libaio --iodepth=16 --time_based --runtime=60 \
+		--output="$run/fio" & job=$!
+	sleep 0.5
+	for i in $(seq 257 276); do
+		truncate -s "${i}M" "$disk"
+		[ "$(cmd resize v)" = $((i << 20)) ] || die "resize to $i MiB"
+		dd if="$d" of="$run/out" bs=1M skip=$((i - 1)) count=1 iflag=direct status=none || die "the MiB that was added by grow $((i - 256)) cannot be read"
+	done
+	kill $job; wait $job
 	cmd detach v || die detach
 	nothing_left v
 }
@@ -385,10 +403,10 @@ step_lock() {
 	local start
 	fresh_disk; serve v
 	mkdir -p "$run/loop"; chmod 700 "$run/loop"
-	( flock 9; echo $BASHPID >&9; sleep 3 ) 9>"$run/loop/v.lock" &
+	( flock 9; echo $BASHPID >&9; sleep 1 ) 9>"$run/loop/v.lock" &
 	sleep 0.2; start=$(date +%s%N)
 	cmd attach v >/dev/null || die attach
-	[ $((($(date +%s%N) - start) / 1000000)) -gt 2000 ] || die "did not wait for the lock"
+	[ $((($(date +%s%N) - start) / 1000000)) -gt 700 ] || die "did not wait for the lock"
 	cmd detach v || die detach
 	nothing_left v
 }
@@ -522,8 +540,8 @@ step_speed() {
 	cmd detach v || die detach
 }
 
-steps=(names folder basic filesystem zeroes limits crashes outage stuck grow together killed busy helper_dies foreign lock abandoned
-	bad_negotiation bad_requests other_volume qemu_nbd memory speed)
+steps=(names folder basic filesystem zeroes limits crashes outage stuck grow grow_busy together killed busy helper_dies foreign lock
+	abandoned bad_negotiation bad_requests other_volume qemu_nbd)
 
 end_jobs() {
 	local p

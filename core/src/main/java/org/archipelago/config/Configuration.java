@@ -88,7 +88,7 @@ public record Configuration(Path file, SegmentSettings segment, DaemonSettings d
     }
 
     /** Line where a setting stands: 0 for a default. */
-    int line(String role, String setting) {
+    public int line(String role, String setting) {
         return values.stream().filter(v -> v.role().equals(role) && v.name().equals(setting))
                 .mapToInt(SettingValue::line).findFirst().orElse(0);
     }

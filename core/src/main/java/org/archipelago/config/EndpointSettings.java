@@ -8,6 +8,6 @@ package org.archipelago.config;
  * @param nbdBuffersMib MiB of one reactor for data in flight, 2 to 1024
  */
 public record EndpointSettings(Device device, int nbdReconnectSeconds, int nbdBuffersMib) {
-    /** AUTO: the first of XSEGBD, NBD and LOOP that the host has. NONE: no device, the URI alone. */
-    public enum Device { AUTO, XSEGBD, NBD, LOOP, NONE }
+    /** AUTO: the best that there is, and none where the disk needs none. NONE: no device, the URI alone. */
+    public enum Device { AUTO, LOOP, NONE }
 }

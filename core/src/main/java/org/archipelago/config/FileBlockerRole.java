@@ -11,11 +11,9 @@ import java.util.Optional;
  * @param nrThreads 1 to 512, for I/O that would block
  * @param fdCache open files, at least 2 * nrThreads
  * @param direct past the page cache
- * @param uniqueStr who this blocker is to others on the store; empty for the node's identity
  */
 public record FileBlockerRole(String name, PortRange ports, int nrOps, int logLevel,
-        Optional<String> process, Path archipDir, int nrThreads, int fdCache, boolean direct,
-        Optional<String> uniqueStr) implements Role {
+        Optional<String> process, Path archipDir, int nrThreads, int fdCache, boolean direct) implements Role {
     @Override
     public RoleType type() {
         return RoleType.FILE_BLOCKER;

@@ -28,7 +28,7 @@ record RoleDraft(String name, RoleType type, Section section, Path base) {
         int log = s.number("log_level");
         return switch (type) {
             case FILE_BLOCKER -> new FileBlockerRole(name, ports(), ops, log, process, path("archip_dir"),
-                    s.number("nr_threads"), s.number("fdcache"), s.flag("direct"), s.optionalText("unique_str"));
+                    s.number("nr_threads"), s.number("fdcache"), s.flag("direct"));
             case RADOS_BLOCKER -> new RadosBlockerRole(name, ports(), ops, log, process, s.text("pool"),
                     s.number("nr_threads"), s.optionalText("cephx_id"), path("ceph_conf"));
             case MAPPERD -> new MapperRole(name, ports(), ops, log, process, s.number("blockerb_port"),

@@ -42,15 +42,17 @@ public final class Schema {
                     + " sockets."),
             number("REACTORS", 0, 0, 64, "threads", "Threads that serve requests; 0 means as many as cores."),
             number("SPIN_US", 50, 0, 1000, "microseconds", "How long a reactor looks for work before it sleeps."),
-            word("ENDPOINT", "auto", List.of("auto", "xsegbd", "nbd", "loop", "none"), Map.of(),
-                    "How attach makes a block device: 'auto' takes the first of xsegbd, nbd and loop that the host has, and"
-                            + " makes none for a disk with access=userspace; 'none' makes none for any, a volume then has"
-                            + " its URI alone."),
+            word("ENDPOINT", "auto", List.of("auto", "loop", "none"),
+                    Map.of("xsegbd", "not part of this version", "nbd", "not part of this version"),
+                    "How attach makes a block device: 'loop' makes a loop device, 'auto' does too, but for a disk with"
+                            + " access=userspace, which needs none; 'none' makes none for any, a volume then has its URI"
+                            + " alone."),
             number("NBD_RECONNECT_S", 300, 0, 3600, "seconds",
                     "How long a guest's NBD connection waits for a daemon that restarts."),
             number("NBD_BUFFERS", 16, 2, 1024, "MiB", "Memory of one reactor for data in flight of NBD clients."),
             number("LEASE_S", 15, 5, 300, "seconds",
-                    "How long the holder of a volume must show no life before another node may take the volume over."));
+                    "How long the holder of a volume must show no life before another node may take the volume over. Not in"
+                            + " force in this version: 'vlmc unlock -f' takes a volume from a node that is dead."));
 
     private static final List<Setting> COMMON = List.of(
             Setting.mandatory("portno_start", PORT, "First port of the role."),
@@ -70,9 +72,7 @@ public final class Schema {
                     number("fdcache", 512, 2, 1024 * 1024, "files",
                             "Files kept open; at least 2 * nr_threads, which is the default where it is above 512."),
                     Setting.of("direct", new ValueKind.Flag(), new Literal.Truth(false, Position.NONE),
-                            "Read and write past the page cache (O_DIRECT)."),
-                    Setting.optional("unique_str", name(64),
-                            "Who this blocker is to others on the same store; without it, the node's identity.")),
+                            "Read and write past the page cache (O_DIRECT).")),
             RoleType.RADOS_BLOCKER, List.of(
                     Setting.mandatory("pool", name(128), "Pool that holds the objects."),
                     number("nr_threads", 4, 1, 512, "threads", "Threads that wait for the cluster."),
@@ -91,9 +91,10 @@ public final class Schema {
     /** Settings of a role that once were, each with the reason why it does nothing now. */
     static final Map<String, String> IGNORED = Map.of(
             "logfile", "ignored: each process logs to one file, in the log folder",
-            "pidfile", "ignored: the control socket tells who runs, no pid file does",
+            "pidfile", "ignored: each process has its pid file in the run folder",
             "threshold", "ignored: SPIN_US says how long to look for work, for all roles",
             "daemon", "ignored: a role is no process of its own to send to the background",
+            "unique_str", "ignored: who this node is, its identity in the data folder says",
             "cpus", "ignored: roles share the reactors, and REACTORS says how many there are");
 
     private Schema() {}

@@ -106,6 +106,21 @@ public final class Segment implements AutoCloseable {
             + (long) port * header.getInt(SegmentDescriptor.PORT_STRIDE));
     }
 
+    /** When the owner of a port last said that it is at work: CLOCK_BOOTTIME, nanoseconds. */
+    public long heartbeat(int port) {
+        return metadata().getLong(portAt(port) + SegmentDescriptor.PORT_HEARTBEAT);
+    }
+
+    /** Sends back what the owners of ports had taken that are dead, so that nobody waits for them. */
+    public void recoverDead() {
+        for (int port = 0; port < ports(); port++) {
+            boolean taken = metadata().getInt(portAt(port) + SegmentDescriptor.PORT_STATE) != SegmentDescriptor.PORT_FREE;
+            if (taken && LibXseg.xseg_alive(handle(), port) == 0) {
+                LibXseg.xseg_recover(handle(), port);
+            }
+        }
+    }
+
     /** Position of a request slot. */
     public int requestAt(int slot) {
         checkIndex("request", slot, requests());

@@ -35,9 +35,9 @@ class ConfigurationTest {
         assertThat(c.endpoint()).isEqualTo(new EndpointSettings(EndpointSettings.Device.AUTO, 300, 16));
         assertThat(c.roles()).containsExactly(
                 new FileBlockerRole("blockerb", new PortRange(1000, 1000), 512, 1, Optional.empty(),
-                        Path.of("/srv/archip/blocks"), 8, 512, false, Optional.empty()),
+                        Path.of("/srv/archip/blocks"), 8, 512, false),
                 new FileBlockerRole("blockerm", new PortRange(1002, 1002), 512, 1, Optional.empty(),
-                        Path.of("/srv/archip/maps"), 8, 512, false, Optional.empty()),
+                        Path.of("/srv/archip/maps"), 8, 512, false),
                 new MapperRole("mapperd", new PortRange(1001, 1001), 512, 1, Optional.empty(), 1000, 1002),
                 new ComposerRole("vlmcd", new PortRange(500, 999), 512, 1, Optional.empty(), 1000, 1001));
     }

@@ -59,9 +59,11 @@ class SettingsTest {
         assertThat(Sample.refusals(Sample.with("SEGMENT_TYPE = 'pthread'"))).containsExactly(
                 "test.conf:1: SEGMENT_TYPE = 'pthread': not a value of this setting; allowed: only 'posix'");
         assertThat(Sample.refusals(Sample.with("ENDPOINT = 'fuse'"))).containsExactly("test.conf:1: ENDPOINT = 'fuse':"
-                + " not a value of this setting; allowed: 'auto', 'xsegbd', 'nbd', 'loop', 'none'");
+                + " not a value of this setting; allowed: 'auto', 'loop', 'none'");
         assertThat(Sample.refusals(Sample.with("ENDPOINT = []"))).containsExactly("test.conf:1: ENDPOINT = []:"
-                + " a list where a string is due; allowed: 'auto', 'xsegbd', 'nbd', 'loop', 'none'");
+                + " a list where a string is due; allowed: 'auto', 'loop', 'none'");
+        assertThat(Sample.refusals(Sample.with("ENDPOINT = 'xsegbd'"))).containsExactly("test.conf:1: ENDPOINT = 'xsegbd':"
+                + " not part of this version; allowed: 'auto', 'loop', 'none'");
         for (EndpointSettings.Device device : EndpointSettings.Device.values()) {
             String word = device.name().toLowerCase(java.util.Locale.ROOT);
             assertThat(Sample.read(Sample.with("ENDPOINT = '" + word + "'")).endpoint().device()).isEqualTo(device);
@@ -139,7 +141,7 @@ class SettingsTest {
     void fileBlocker() throws ConfigurationException {
         FileBlockerRole role = (FileBlockerRole) Sample.read(Sample.withRole("b", "archip_dir", "'x/../blocks'")).roles().get(0);
         assertThat(role).isEqualTo(new FileBlockerRole("b", new PortRange(10, 10), 512, 1, java.util.Optional.empty(),
-                Sample.BASE.resolve("blocks"), 8, 512, false, java.util.Optional.empty()));
+                Sample.BASE.resolve("blocks"), 8, 512, false));
         String folder = "test.conf:6: b.archip_dir = ";
         assertThat(Sample.refusals(Sample.withRole("b", "archip_dir", "''")))
                 .containsExactly(folder + "'': empty; allowed: the path of a folder that exists");
@@ -153,10 +155,6 @@ class SettingsTest {
                 new SettingValue("b", "direct", "True", 6));
         assertThat(Sample.refusals(Sample.withRole("b", "direct", "1"))).containsExactly(
                 "test.conf:6: b.direct = 1: a whole number where True or False is due; allowed: True or False");
-        assertThat(((FileBlockerRole) Sample.read(Sample.withRole("b", "unique_str", "'node1_1000'")).roles().get(0)).uniqueStr())
-                .hasValue("node1_1000");
-        assertThat(Sample.refusals(Sample.withRole("b", "unique_str", "'a/b'"))).containsExactly(
-                "test.conf:6: b.unique_str = 'a/b': not of the right form; allowed: 1 to 64 of A-Z a-z 0-9 . _ -");
     }
 
     @Test
@@ -215,7 +213,8 @@ class SettingsTest {
 
     @ParameterizedTest
     @CsvSource({"logfile, 'ignored: each process logs to one file, in the log folder'",
-        "pidfile, 'ignored: the control socket tells who runs, no pid file does'",
+        "pidfile, 'ignored: each process has its pid file in the run folder'",
+        "unique_str, 'ignored: who this node is, its identity in the data folder says'",
         "threshold, 'ignored: SPIN_US says how long to look for work, for all roles'",
         "daemon, 'ignored: a role is no process of its own to send to the background'",
         "cpus, 'ignored: roles share the reactors, and REACTORS says how many there are'"})

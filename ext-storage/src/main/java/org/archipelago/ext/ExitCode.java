@@ -40,6 +40,11 @@ public enum ExitCode {
         return meaning;
     }
 
+    /** What a process of ours ended with; FAILED for a number that is none of these. */
+    public static ExitCode of(int number) {
+        return Arrays.stream(values()).filter(c -> c != OK && c.number == number).findFirst().orElse(FAILED);
+    }
+
     /** What a peer's errno means to the caller of a command. */
     public static ExitCode ofErrno(int errno) {
         return switch (errno) {

@@ -13,6 +13,7 @@ import org.archipelago.ext.command.Command;
 import org.archipelago.ext.command.CommandSpec;
 import org.archipelago.ext.command.CommandSpec.Needs;
 import org.archipelago.ext.command.Session;
+import org.archipelago.ext.daemon.Launcher;
 import org.archipelago.ext.text.Text;
 
 /** archipelago config. */
@@ -55,7 +56,7 @@ final class Config implements Command {
         try {
             Configuration configuration = Configuration.read(locations);
             findings.addAll(configuration.warnings());
-            findings.addAll(configuration.checkHost(locations));
+            findings.addAll(Launcher.check(locations, configuration));
         } catch (ConfigurationException e) {
             findings.addAll(e.findings());
         }

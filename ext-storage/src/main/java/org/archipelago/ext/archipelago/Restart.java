@@ -24,7 +24,7 @@ final class Restart implements Command {
             throw new Failure(ExitCode.USAGE, "archipelagod cannot restart itself: give -c after the command: archipelago restart -c FILE");
         }
         Configuration configuration = Launcher.read(session.locations());
-        Launcher launcher = new Launcher(session.locations(), configuration, session.console());
+        Launcher launcher = new Launcher(session.locations(), configuration, session.console()::errLine);
         if (operands.isEmpty()) {
             Start.check(session, configuration);
             launcher.stopMain();

@@ -6,12 +6,25 @@ import org.archipelago.config.Configuration;
 import org.archipelago.config.Role;
 import org.archipelago.ext.ExitCode;
 import org.archipelago.ext.Failure;
+import org.archipelago.ext.command.Session;
+import org.archipelago.ext.node.Mapping;
+import org.archipelago.ext.node.MappingStore;
 import org.archipelago.ext.text.Suggestion;
 import org.archipelago.ext.text.Text;
 
 /** What start, stop and restart do when they are given a role. */
 final class Roles {
     private Roles() {}
+
+    /** Throws Failure with BUSY where volumes are mapped, whose I/O would wait for the role. */
+    static void refuseMapped(Session session, String role) {
+        List<Mapping> mapped = new MappingStore(session.locations().run()).all();
+        if (!mapped.isEmpty()) {
+            throw new Failure(ExitCode.BUSY, "volumes are mapped on this host: " + Mapping.names(mapped) + ": their I/O would wait for role "
+                + role + " and fail after a while: unmap them first (vlmc unmap), use 'archipelago restart " + role + "', or stop with "
+                + "--force");
+        }
+    }
 
     /** The process that a role has for itself. Throws Failure where it has none, or there is no such role. */
     static String processOf(Configuration configuration, String name, String action) {

@@ -26,7 +26,7 @@ final class Start implements Command {
     @Override
     public ExitCode run(Session session, List<String> operands) {
         Configuration configuration = Launcher.read(session.locations());
-        Launcher launcher = new Launcher(session.locations(), configuration, session.console());
+        Launcher launcher = new Launcher(session.locations(), configuration, session.console()::errLine);
         if (operands.isEmpty()) {
             startAll(session, configuration, launcher);
         } else {
@@ -69,7 +69,7 @@ final class Start implements Command {
     static void check(Session session, Configuration configuration) {
         Launcher.prepare(session.locations());
         configuration.warnings().forEach(w -> session.console().errLine(w.toString()));
-        List<Finding> findings = configuration.checkHost(session.locations());
+        List<Finding> findings = Launcher.check(session.locations(), configuration);
         findings.stream().filter(f -> !f.isError()).forEach(f -> session.console().errLine(f.toString()));
         List<String> errors = findings.stream().filter(Finding::isError).map(Finding::toString).toList();
         if (!errors.isEmpty()) {

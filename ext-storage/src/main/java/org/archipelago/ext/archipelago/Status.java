@@ -34,7 +34,7 @@ final class Status implements Command {
         Column.left("ports", "of the segment", r -> Value.of(r.ports())),
         Column.right("uptime", "of its process", r -> r.pid() == 0 ? Value.NONE : Value.span(r.uptime())),
         Column.right("inflight", "requests that it has under way", r -> r.pid() == 0 ? Value.NONE : Value.of(r.inFlight())),
-        Column.left("why", "why it does not run", r -> Value.of(r.why()))),
+        Column.left("why", "why it does not run, or what has been", r -> Value.of(r.why()))),
         List.of("role", "type", "state", "process", "ports", "uptime", "inflight", "why"));
 
     static final CommandSpec SPEC = CommandSpec.of("status", Needs.NOTHING, "Shows how archipelagod and its roles are", Status::new)

@@ -16,7 +16,7 @@ final class Stop implements Command {
         .operands(0, "ROLE").group(Archipelago.DAEMON)
         .details("Takes no more I/O, waits for what is under way, and makes durable what was written. With volumes mapped it refuses "
             + "and names them, unless it is forced: then guests and mounted file systems wait until the next start, as long as their "
-            + "connection allows (NBD_RECONNECT_S).\nROLE must be one that has a process of its own.")
+            + "connection allows (NBD_RECONNECT_S), and so they do without a role.\nROLE must be one that has a process of its own.")
         .example("", "refuses while volumes are mapped")
         .example("--force", "whatever is mapped waits for the next start");
 
@@ -26,9 +26,12 @@ final class Stop implements Command {
     @Override
     public ExitCode run(Session session, List<String> operands) {
         Configuration configuration = Launcher.read(session.locations());
-        Launcher launcher = new Launcher(session.locations(), configuration, session.console());
+        Launcher launcher = new Launcher(session.locations(), configuration, session.console()::errLine);
         if (!operands.isEmpty()) {
             String process = Roles.processOf(configuration, operands.get(0), "stop");
+            if (!force) {
+                Roles.refuseMapped(session, operands.get(0));
+            }
             session.console().outLine(launcher.stopProcess(process) ? process + " has stopped" : process + " was not running");
         } else if (session.daemon().isPresent()) {
             session.daemon().get().stop(force);

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
+import java.util.stream.Collectors;
 import org.archipelago.config.Configuration;
 import org.archipelago.config.ConfigurationException;
 import org.archipelago.config.Locations;
@@ -38,11 +39,13 @@ public final class Daemon implements Backing, DaemonControl, AutoCloseable {
 
     private final Locations locations;
     private final Configuration configuration;
+    private final Launcher launcher;
     private final Identity identity;
     private final String segmentName;
     private final Segment segment;
     private final RunningNode node;
     private final ControlServer control;
+    private final Supervisor supervisor;
     private final NodeInspector inspector;
     private final CountDownLatch stopAsked = new CountDownLatch(1);
     private volatile boolean quiet;
@@ -52,10 +55,12 @@ public final class Daemon implements Backing, DaemonControl, AutoCloseable {
     public Daemon(Locations locations) {
         this.locations = locations;
         this.configuration = read(locations);
+        this.launcher = new Launcher(locations, configuration, line -> LOG.log(Level.WARNING, line));
         this.identity = Identity.acquire(locations.data(), identityMillis(), () -> holder(locations));
         write(Phase.STARTING, ""); // not before: what is written there is the living daemon's
         try (Unwinding undo = new Unwinding()) {
             undo.add(identity);
+            launcher.otherProcesses().forEach(this::endFormer);
             this.segmentName = segmentName(configuration, identity.shortId());
             SegmentPlan plan = SegmentPlan.of(configuration);
             destroySegment();
@@ -68,6 +73,7 @@ public final class Daemon implements Backing, DaemonControl, AutoCloseable {
             undo.add(node.exports());
             node.restore();
             this.control = new ControlServer(locations.controlSocket(), this::handle);
+            this.supervisor = new Supervisor(locations.run(), segment, firstPorts(), launcher::start);
             undo.dismiss();
         } catch (Failure e) {
             throw failed(e);
@@ -76,7 +82,7 @@ public final class Daemon implements Backing, DaemonControl, AutoCloseable {
         } catch (IOException e) {
             throw failed(new Failure(ExitCode.FAILED, "cannot listen on " + locations.controlSocket() + ": " + e.getMessage(), e));
         }
-        this.inspector = new NodeInspector(locations, configuration);
+        this.inspector = new NodeInspector(locations, configuration, supervisor::note);
         control.start();
         write(Phase.RUNNING, "");
         LOG.log(Level.INFO, "archipelagod runs: identity {0}, segment {1}, {2} reactors", identity.id(), segmentName,
@@ -176,26 +182,42 @@ public final class Daemon implements Backing, DaemonControl, AutoCloseable {
     public void stop(boolean force) {
         List<Mapping> mapped = node.mapped().all();
         if (!mapped.isEmpty() && !force) {
-            throw new Failure(ExitCode.BUSY, "volumes are mapped on this host: " + names(mapped) + ": unmap them first (vlmc unmap), or "
+            throw new Failure(ExitCode.BUSY, "volumes are mapped on this host: " + Mapping.names(mapped) + ": unmap them first (vlmc unmap), or "
                 + "stop with --force: then what uses them waits until the next start");
         }
-        quiesce();
-        stopAsked.countDown();
-    }
-
-    private static String names(List<Mapping> mapped) {
-        int most = 10;
-        String names = String.join(", ", mapped.stream().limit(most).map(m -> m.volume() + " (" + m.place() + ")").toList());
-        return names + (mapped.size() > most ? " and " + (mapped.size() - most) + " more" : "");
+        try {
+            quiesce();
+        } finally {
+            stopAsked.countDown();
+        }
     }
 
     private synchronized void quiesce() {
         if (!quiet) {
             quiet = true;
+            supervisor.close();
             LOG.log(Level.INFO, "archipelagod stops: {0} volumes are mapped", node.mapped().all().size());
             node.quiesce();
-            configuration.roles().stream().flatMap(r -> r.process().stream()).distinct().forEach(this::stopProcess);
+            launcher.otherProcesses().forEach(this::stopProcess);
         }
+    }
+
+    private Map<String, List<Integer>> firstPorts() {
+        return configuration.roles().stream().filter(r -> r.process().isPresent()).collect(Collectors.groupingBy(
+            r -> r.process().orElseThrow(), Collectors.mapping(r -> r.ports().first(), Collectors.toList())));
+    }
+
+    /**
+     * A process of a daemon that is dead may still write to the store what others have read meanwhile: it
+     * is over before anything begins here. Throws Failure where it does not end.
+     */
+    private void endFormer(String name) {
+        Optional<ProcessState> former = ProcessState.read(locations.run(), name);
+        if (former.filter(s -> s.process().alive() && !s.stop(ENDING_MILLIS) && !s.kill(PROCESS_MILLIS)).isPresent()) {
+            throw new Failure(ExitCode.FAILED, "process " + name + " (" + former.get().process().pid() + ") of the former archipelagod "
+                + "does not end when it is killed: a call into its store hangs, most likely; mend the store, or restart the host");
+        }
+        former.ifPresent(s -> new ProcessState(s.process(), Phase.STOPPED, "", s.roles(), s.since()).write(locations.run(), name));
     }
 
     /** What is not gone in time goes when it sees that this process has ended. */

@@ -13,8 +13,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import org.archipelago.config.ComposerRole;
 import org.archipelago.config.Configuration;
 import org.archipelago.config.DaemonSettings;
+import org.archipelago.config.Finding;
 import org.archipelago.config.Locations;
 import org.archipelago.ext.Console;
 import org.archipelago.ext.ExitCode;
@@ -37,12 +40,13 @@ public final class Launcher {
 
     private final Locations locations;
     private final Configuration configuration;
-    private final Console console;
+    private final Consumer<String> complaints;
 
-    public Launcher(Locations locations, Configuration configuration, Console console) {
+    /** @param complaints takes a line about what is not as it should be, but no hindrance */
+    public Launcher(Locations locations, Configuration configuration, Consumer<String> complaints) {
         this.locations = locations;
         this.configuration = configuration;
-        this.console = console;
+        this.complaints = complaints;
     }
 
     /** Throws Failure with CONFIGURATION where it cannot be used. */
@@ -50,9 +54,20 @@ public final class Launcher {
         return Daemon.read(locations);
     }
 
+    /** What is wrong with a configuration on this host. */
+    public static List<Finding> check(Locations locations, Configuration configuration) {
+        List<Finding> findings = new ArrayList<>(configuration.checkHost(locations));
+        SegmentPlan.problem(configuration).ifPresent(findings::add);
+        if (configuration.roles().stream().noneMatch(ComposerRole.class::isInstance)) {
+            findings.add(new Finding(Finding.Severity.ERROR, configuration.file(), configuration.line("", "roles"), 0, "roles", "",
+                "none of type vlmcd, so nothing would serve volumes", "at least one of that type"));
+        }
+        return findings;
+    }
+
     /** How the node is, by what its processes left. */
     public static NodeStatus stopped(Locations locations, Configuration configuration) {
-        return new NodeInspector(locations, configuration).stopped();
+        return new NodeInspector(locations, configuration, process -> "").stopped();
     }
 
     /** The process, where it lives. */
@@ -90,7 +105,7 @@ public final class Launcher {
         List<String> words = new ArrayList<>(List.of("setsid"));
         words.addAll(asDaemon());
         if (Posix.geteuid() == 0 && asDaemon().isEmpty()) {
-            console.errLine("archipelago: warning: there is no user " + configuration.daemon().user() + " with a group "
+            complaints.accept("archipelago: warning: there is no user " + configuration.daemon().user() + " with a group "
                 + configuration.daemon().group() + " (USER, GROUP): " + process + " runs as root");
         }
         words.addAll(List.of("sh", "-c", "rm -f \"$0\" && exec \"$@\" >\"$0\" 2>&1", output.toString()));
@@ -132,7 +147,7 @@ public final class Launcher {
                 return;
             }
             if (ended) {
-                throw new Failure(ExitCode.FAILED, process + " does not start: " + state.filter(s -> s.phase() == Phase.FAILED)
+                throw new Failure(ExitCode.of(child.exitValue()), process + " does not start: " + state.filter(s -> s.phase() == Phase.FAILED)
                     .map(ProcessState::why).orElseGet(() -> "it ended with status " + child.exitValue() + tail(child, output)));
             }
             if (System.nanoTime() - deadline > 0) {
@@ -174,7 +189,7 @@ public final class Launcher {
                 throw new Failure(ExitCode.FAILED, "archipelagod does not stop: " + result.output().strip());
             }
         } catch (IOException e) {
-            console.errLine("archipelago: " + locations.controlSocket() + ": " + e.getMessage() + ": process " + main.get().process().pid()
+            complaints.accept("archipelago: " + locations.controlSocket() + ": " + e.getMessage() + ": process " + main.get().process().pid()
                 + " gets SIGTERM instead");
             terminate(ProcessState.MAIN, main.get());
         }

@@ -25,6 +25,7 @@ final class NbdExports implements Exports, AutoCloseable {
     private final Locations locations;
     private final NbdEndpoint endpoint;
     private final Map<String, Set<String>> holders = new HashMap<>();
+    private boolean closed;
 
     NbdExports(Locations locations, NbdEndpoint endpoint) {
         this.locations = locations;
@@ -33,6 +34,9 @@ final class NbdExports implements Exports, AutoCloseable {
 
     @Override
     public synchronized Path hold(String volume, String holder) {
+        if (closed) {
+            throw new Failure(ExitCode.TRY_AGAIN, "volume " + volume + " cannot be served now: archipelagod is stopping");
+        }
         Path socket = locations.nbdSocket(volume);
         if (!holders.containsKey(volume)) {
             serve(volume, socket);
@@ -49,20 +53,28 @@ final class NbdExports implements Exports, AutoCloseable {
         }
         try {
             Files.createDirectories(socket.getParent());
-            endpoint.export(volume, socket, new ExportInfo(0, false)); // each client is told the size at its time
-        } catch (EndpointException e) {
-            throw new Failure(ExitCode.ofErrno(e.errno()), e.getMessage(), e);
         } catch (IOException e) {
             throw new UncheckedIOException("cannot make " + socket.getParent() + ": " + e.getMessage(), e);
+        }
+        change(() -> endpoint.export(volume, socket, new ExportInfo(0, false))); // each client is told the size at its time
+    }
+
+    private static void change(Runnable change) {
+        try {
+            change.run();
+        } catch (EndpointException e) {
+            throw new Failure(ExitCode.ofErrno(e.errno()), e.getMessage(), e);
         }
     }
 
     @Override
     public synchronized void release(String volume, String holder) {
         Set<String> left = holders.getOrDefault(volume, Set.of());
-        if (!left.isEmpty() && left.remove(holder) && left.isEmpty()) {
+        if (left.size() == 1 && left.contains(holder)) {
+            change(() -> endpoint.unexport(volume));
             holders.remove(volume);
-            endpoint.unexport(volume);
+        } else if (!left.isEmpty()) {
+            left.remove(holder);
         }
     }
 
@@ -73,15 +85,17 @@ final class NbdExports implements Exports, AutoCloseable {
 
     @Override
     public void resized(String volume, long size) {
-        endpoint.resized(volume, size);
+        change(() -> endpoint.resized(volume, size));
     }
 
     List<ExportStatus> status() {
         return endpoint.exports();
     }
 
+    /** From now on nothing is served. */
     @Override
-    public void close() {
-        endpoint.close();
+    public synchronized void close() {
+        closed = true;
+        change(endpoint::close);
     }
 }

@@ -10,6 +10,7 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Function;
 import org.archipelago.config.ComposerRole;
 import org.archipelago.config.Configuration;
 import org.archipelago.config.Locations;
@@ -30,6 +31,7 @@ final class NodeInspector {
 
     private final Locations locations;
     private final Configuration configuration;
+    private final Function<String, String> notes;
     private final ThreadPoolExecutor pings =
         new ThreadPoolExecutor(PINGS, PINGS, 10, TimeUnit.SECONDS, new LinkedBlockingQueue<>(64), task -> {
             Thread thread = new Thread(task, "ping");
@@ -37,9 +39,11 @@ final class NodeInspector {
             return thread;
         });
 
-    NodeInspector(Locations locations, Configuration configuration) {
+    /** @param notes what happened to a process of that name; empty where nothing did */
+    NodeInspector(Locations locations, Configuration configuration, Function<String, String> notes) {
         this.locations = locations;
         this.configuration = configuration;
+        this.notes = notes;
         pings.allowCoreThreadTimeOut(true);
     }
 
@@ -88,7 +92,7 @@ final class NodeInspector {
             return stopped(role);
         }
         return new RoleStatus(role.name(), role.type().word(), process, role.ports().toString(),
-            problem.isEmpty() ? State.RUNNING : State.FAILED, problem, state.get().process().pid(), age(state.get()), inFlight);
+            problem.isEmpty() ? State.RUNNING : State.FAILED, problem.isEmpty() ? notes.apply(process) : problem, state.get().process().pid(), age(state.get()), inFlight);
     }
 
     /** Where no daemon runs, or none that answers. */
@@ -102,7 +106,8 @@ final class NodeInspector {
         String process = role.process().orElse(ProcessState.MAIN);
         Optional<ProcessState> last = ProcessState.read(locations.run(), process);
         State is = last.filter(s -> s.phase() != ProcessState.Phase.STOPPED).isPresent() ? State.FAILED : State.STOPPED;
-        String why = last.map(s -> why(process, s)).orElse("not started since the host's boot");
+        String note = notes.apply(process);
+        String why = last.map(s -> why(process, s)).orElse("not started since the host's boot") + (note.isEmpty() ? "" : "; " + note);
         return new RoleStatus(role.name(), role.type().word(), process, role.ports().toString(), is, why, 0, 0, 0);
     }
 

@@ -45,6 +45,12 @@ public record ProcessState(ProcessId process, Phase phase, String why, Map<Strin
         return awaitEnd(boundMillis);
     }
 
+    /** Sends SIGKILL and waits; true once it has ended. */
+    boolean kill(long boundMillis) {
+        ProcessHandle.of(process.pid()).filter(h -> process.alive()).ifPresent(ProcessHandle::destroyForcibly);
+        return awaitEnd(boundMillis);
+    }
+
     /** True once it has ended. */
     boolean awaitEnd(long boundMillis) {
         long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(boundMillis);

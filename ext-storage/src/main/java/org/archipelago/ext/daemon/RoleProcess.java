@@ -24,6 +24,7 @@ public final class RoleProcess implements AutoCloseable {
     private final Locations locations;
     private final String name;
     private final List<Role> roles;
+    private final ProcessLock lock;
     private final Segment segment;
     private final PeerProcess peers;
     private final CountDownLatch stopAsked = new CountDownLatch(1);
@@ -39,8 +40,10 @@ public final class RoleProcess implements AutoCloseable {
         }
         ProcessState main = ProcessState.read(locations.run(), ProcessState.MAIN).filter(s -> s.process().alive())
             .orElseThrow(() -> new Failure(ExitCode.NOT_RUNNING, "archipelagod is not running: process " + name + " has nothing to join"));
-        write(Phase.STARTING, "");
+        ProcessLock lock = new ProcessLock(locations.run(), name);
+        write(Phase.STARTING, ""); // not before: what is written there is the living process's
         try (Unwinding undo = new Unwinding()) {
+            this.lock = undo.add(lock);
             String id = Identity.peek(locations.data()).orElseThrow(() -> new Failure(ExitCode.FAILED, "the identity below "
                 + locations.data() + " cannot be read"));
             this.segment = undo.add(Segment.join(Daemon.segmentName(configuration, Identity.shorten(id))));
@@ -86,6 +89,7 @@ public final class RoleProcess implements AutoCloseable {
         peers.close();
         segment.close();
         write(Phase.STOPPED, "");
+        lock.close();
         stopAsked.countDown();
     }
 }

@@ -47,7 +47,8 @@ final class RunningNode implements Node, AutoCloseable {
         ComposerRole composer = composer(configuration);
         roles.forEach(peers::serve);
         this.volumes = new Volumes(peers.caller("commands"), composer.ports().first(), composer.mapperPort());
-        NbdSettings settings = NbdSettings.defaults().bufferBytes((long) configuration.endpoint().nbdBuffersMib() << 20);
+        NbdSettings settings = NbdSettings.defaults().bufferBytes((long) configuration.endpoint().nbdBuffersMib() << 20)
+            .patienceMillis(configuration.endpoint().nbdReconnectSeconds() * 1000L);
         this.exports = new NbdExports(locations, new NbdEndpoint(peers.host(), composer.ports().first(), settings));
         this.mapped = new MappingStore(locations.run());
         this.mappings = new Mappings(locations, configuration.endpoint(), volumes, exports, mapped, locks);
@@ -76,11 +77,15 @@ final class RunningNode implements Node, AutoCloseable {
 
     /** Before a stop: takes no more I/O, and makes durable what was written. */
     void quiesce() {
-        exports.close();
+        try {
+            exports.close();
+        } catch (RuntimeException e) {
+            LOG.log(System.Logger.Level.WARNING, "not all NBD sockets could be closed: {0}", e.getMessage());
+        }
         for (Mapping mapping : mapped.all()) {
             try {
                 volumes.flush(mapping.volume());
-            } catch (Failure e) {
+            } catch (RuntimeException e) {
                 LOG.log(System.Logger.Level.WARNING, "volume {0} could not be made durable: {1}", mapping.volume(), e.getMessage());
             }
         }

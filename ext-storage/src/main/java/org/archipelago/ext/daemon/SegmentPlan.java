@@ -1,6 +1,8 @@
 package org.archipelago.ext.daemon;
 
+import java.util.Optional;
 import org.archipelago.config.Configuration;
+import org.archipelago.config.Finding;
 import org.archipelago.config.Role;
 import org.archipelago.ext.ExitCode;
 import org.archipelago.ext.Failure;
@@ -26,21 +28,35 @@ record SegmentPlan(SegmentParameters parameters, int reactors) {
 
     /** Throws Failure with CONFIGURATION where the size does not suffice. */
     static SegmentPlan of(Configuration configuration) {
+        return find(configuration).orElseThrow(() -> new Failure(ExitCode.CONFIGURATION, tooSmall(configuration).toString()));
+    }
+
+    /** What is wrong with the configured size; empty where it suffices. */
+    static Optional<Finding> problem(Configuration configuration) {
+        return find(configuration).isPresent() ? Optional.empty() : Optional.of(tooSmall(configuration));
+    }
+
+    private static Optional<SegmentPlan> find(Configuration configuration) {
         int wanted = configuration.daemon().reactors();
         int most = wanted > 0 ? wanted : Runtime.getRuntime().availableProcessors();
         for (int reactors = most; reactors >= (wanted > 0 ? wanted : 1); reactors--) {
             long data = configuration.segment().sizeBytes() - fixed(configuration, reactors);
             if (data >= dataOf(configuration, reactors)) {
-                return new SegmentPlan(new SegmentParameters(ports(configuration, reactors), ring(configuration),
-                    requests(configuration, reactors), MODE, data), reactors);
+                return Optional.of(new SegmentPlan(new SegmentParameters(ports(configuration, reactors), ring(configuration),
+                    requests(configuration, reactors), MODE, data), reactors));
             }
         }
-        int least = wanted > 0 ? wanted : 1;
-        long needed = fixed(configuration, least) + dataOf(configuration, least);
-        throw new Failure(ExitCode.CONFIGURATION, configuration.file() + ": SEGMENT_SIZE = " + configuration.segment().sizeMib()
-            + " is too small: " + least + (least == 1 ? " reactor" : " reactors") + " with NBD_BUFFERS = "
-            + configuration.endpoint().nbdBuffersMib() + " and SEGMENT_PORTS = " + configuration.segment().ports() + " need "
-            + ((needed >> 20) + 1) + " MiB");
+        return Optional.empty();
+    }
+
+    private static Finding tooSmall(Configuration configuration) {
+        int least = Math.max(1, configuration.daemon().reactors());
+        long needed = ((fixed(configuration, least) + dataOf(configuration, least)) >> 20) + 1;
+        long processes = processes(configuration);
+        return new Finding(Finding.Severity.ERROR, configuration.file(), configuration.line("", "SEGMENT_SIZE"), 0, "SEGMENT_SIZE",
+            String.valueOf(configuration.segment().sizeMib()), "too small for " + processes + (processes == 1 ? " process" : " processes")
+            + " of " + least + (least == 1 ? " reactor" : " reactors") + ", with NBD_BUFFERS = " + configuration.endpoint().nbdBuffersMib()
+            + " and SEGMENT_PORTS = " + configuration.segment().ports(), "at least " + needed + " MiB");
     }
 
     private static long processes(Configuration configuration) {

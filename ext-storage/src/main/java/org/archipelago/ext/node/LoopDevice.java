@@ -16,6 +16,8 @@ import org.archipelago.ext.Verb;
  */
 final class LoopDevice {
     private static final Pattern DEVICE = Pattern.compile("/dev/loop\\d{1,7}");
+    /** The unit of a device's size, bytes. */
+    static final int SECTOR = 512;
     private static final int LOOP_BUSY = 5;
     private static final int LOOP_LATER = 75;
 
@@ -70,6 +72,15 @@ final class LoopDevice {
             return Long.parseLong(Files.readString(sys(device).resolve("diskseq")).strip());
         } catch (IOException | NumberFormatException e) {
             return 0;
+        }
+    }
+
+    /** Bytes of the device, or as many as can be where the kernel does not tell. */
+    long size(String device) {
+        try {
+            return Long.parseLong(Files.readString(sys(device).resolve("size")).strip()) * SECTOR;
+        } catch (IOException | NumberFormatException e) {
+            return Long.MAX_VALUE;
         }
     }
 

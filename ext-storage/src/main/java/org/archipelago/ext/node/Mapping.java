@@ -3,11 +3,13 @@ package org.archipelago.ext.node;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
+import java.util.List;
 import java.util.Optional;
 
 /**
  * A volume that is mapped on this host, as RUN/mapped/NAME.json records it.
  *
+ * @param volumeId of the volume that was mapped: another one may come to have its name; empty: not known
  * @param id number of the mapping, from 1
  * @param state ATTACHING and DETACHING: a command died half way; the next one for the volume ends it
  * @param kind of the block device: loop, or none
@@ -16,7 +18,7 @@ import java.util.Optional;
  * @param socket the NBD socket
  * @param since seconds since 1970
  */
-public record Mapping(String volume, int id, State state, Kind kind, String device, long sequence,
+public record Mapping(String volume, String volumeId, int id, State state, Kind kind, String device, long sequence,
         String socket, long since) {
     private static final int VERSION = 1;
 
@@ -25,11 +27,11 @@ public record Mapping(String volume, int id, State state, Kind kind, String devi
     public enum Kind { LOOP, NONE }
 
     public Mapping withState(State newState) {
-        return new Mapping(volume, id, newState, kind, device, sequence, socket, since);
+        return new Mapping(volume, volumeId, id, newState, kind, device, sequence, socket, since);
     }
 
     public Mapping withDevice(Kind newKind, String newDevice, long newSequence) {
-        return new Mapping(volume, id, state, newKind, newDevice, newSequence, socket, since);
+        return new Mapping(volume, volumeId, id, state, newKind, newDevice, newSequence, socket, since);
     }
 
     /** The device, or the socket where there is no device. */
@@ -37,10 +39,18 @@ public record Mapping(String volume, int id, State state, Kind kind, String devi
         return device.isEmpty() ? socket : device;
     }
 
+    /** Some of them, for a message. */
+    public static String names(List<Mapping> mapped) {
+        int most = 10;
+        String names = String.join(", ", mapped.stream().limit(most).map(m -> m.volume() + " (" + m.place() + ")").toList());
+        return names + (mapped.size() > most ? " and " + (mapped.size() - most) + " more" : "");
+    }
+
     String encode() {
         JsonObject json = new JsonObject();
         json.addProperty("version", VERSION);
         json.addProperty("volume", volume);
+        json.addProperty("volumeId", volumeId);
         json.addProperty("id", id);
         json.addProperty("state", word(state));
         json.addProperty("kind", word(kind));
@@ -58,7 +68,8 @@ public record Mapping(String volume, int id, State state, Kind kind, String devi
             if (json.get("version").getAsInt() != VERSION) {
                 return Optional.empty();
             }
-            return Optional.of(new Mapping(json.get("volume").getAsString(), json.get("id").getAsInt(),
+            return Optional.of(new Mapping(json.get("volume").getAsString(),
+                json.has("volumeId") ? json.get("volumeId").getAsString() : "", json.get("id").getAsInt(),
                 State.valueOf(constant(json, "state")), Kind.valueOf(constant(json, "kind")), json.get("device").getAsString(),
                 json.get("sequence").getAsLong(), json.get("socket").getAsString(), json.get("since").getAsLong()));
         } catch (JsonParseException | IllegalStateException | IllegalArgumentException | NullPointerException

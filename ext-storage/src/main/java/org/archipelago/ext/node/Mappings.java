@@ -55,14 +55,33 @@ public final class Mappings {
 
     private Mapping map(String volume, boolean device, Console console) {
         return locks.with(volume, console, () -> {
-            Optional<Mapping> known = store.get(volume);
+            Volume there = volumes.info(volume);
+            Optional<Mapping> known = store.get(volume).filter(m -> isOf(m, there, console));
             if (known.isPresent() && known.get().state() == State.ATTACHED && intact(known.get(), device)) {
+                followGrowth(known.get(), there.size(), console);
                 return known.get();
             }
-            Mapping mapping = known.map(m -> m.withState(State.ATTACHING)).orElseGet(() -> begin(volume));
+            Mapping mapping = known.map(m -> m.withState(State.ATTACHING)).orElseGet(() -> begin(there));
             store.put(mapping);
             return finish(mapping, device, known.isEmpty(), console);
         });
+    }
+
+    /** A mapping of another volume, which had the name before it was removed from another node, goes away. */
+    private boolean isOf(Mapping mapping, Volume there, Console console) {
+        boolean same = mapping.volumeId().isEmpty() || mapping.volumeId().equals(there.id());
+        if (!same) {
+            take(mapping, console);
+        }
+        return same;
+    }
+
+    /** Another node may have made the volume larger. */
+    private void followGrowth(Mapping mapping, long size, Console console) {
+        if (mapping.kind() == Kind.LOOP && loop.size(mapping.device()) < size / LoopDevice.SECTOR * LoopDevice.SECTOR) {
+            exports.resized(mapping.volume(), size);
+            loop.resize(mapping.volume(), mapping.device(), console);
+        }
     }
 
     /** One without a device is not what a caller wants who is owed one. */
@@ -71,10 +90,9 @@ public final class Mappings {
             && (mapping.kind() == Kind.NONE ? !device : loop.shows(mapping.volume(), mapping.device(), mapping.sequence()));
     }
 
-    private Mapping begin(String volume) {
-        volumes.info(volume);
-        Path socket = locations.nbdSocket(volume);
-        return new Mapping(volume, store.freeId(), State.ATTACHING, Kind.NONE, "", 0, socket.toString(),
+    private Mapping begin(Volume there) {
+        Path socket = locations.nbdSocket(there.name());
+        return new Mapping(there.name(), there.id(), store.freeId(), State.ATTACHING, Kind.NONE, "", 0, socket.toString(),
             System.currentTimeMillis() / 1000);
     }
 
@@ -95,10 +113,6 @@ public final class Mappings {
     }
 
     private Mapping withDevice(Mapping mapping, Console console) {
-        if (settings.device() == Device.XSEGBD || settings.device() == Device.NBD) {
-            throw new Failure(ExitCode.CONFIGURATION, "ENDPOINT = '" + Mapping.word(settings.device())
-                + "' is not part of this version: set it to 'auto', 'loop' or 'none'");
-        }
         Mapping looped = mapping.withDevice(Kind.LOOP, "", 0);
         store.put(looped);
         try {
@@ -143,9 +157,9 @@ public final class Mappings {
             loop.detach(mapping.volume(), mapping.device(), console);
             store.put(mapping.withDevice(Kind.NONE, "", 0));
         }
-        volumes.closeIfThere(mapping.volume());
         uri.unlink(Path.of(mapping.socket()));
         exports.release(mapping.volume(), Exports.MAPPING);
+        volumes.closeIfThere(mapping.volume()); // now that nobody can write, and open it again by that
         store.remove(mapping.volume());
     }
 

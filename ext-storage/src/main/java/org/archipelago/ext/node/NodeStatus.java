@@ -20,7 +20,7 @@ public record NodeStatus(String version, long pid, long uptime, String identity,
     /**
      * How a role is.
      *
-     * @param why it does not run, or what is wrong; empty where all is well
+     * @param why it does not run, what is wrong, or what has been; empty where all is well
      * @param pid of its process, 0 where it does not run
      * @param uptime seconds
      */

@@ -383,7 +383,7 @@ class DaemonTest {
         assertThatThrownBy(() -> Identity.acquire(locations.data(), 0, () -> "the first")).hasMessageContaining("the first");
         ControlClient.Result result = ControlClient.call(locations.controlSocket(),
             new Invocation("vlmc", List.of("list"), Map.of(), Path.of("/"), Terminal.NONE), 10_000);
-        assertThat(result).isEqualTo(new ControlClient.Result(0, "NAME  TYPE  SIZE  USED  ORIGIN  HOLDER  DEVICE\n"));
+        assertThat(result).isEqualTo(new ControlClient.Result(0, "NAME  TYPE  SIZE  ORIGIN  HOLDER  DEVICE\n"));
         assertThat(ControlClient.call(locations.controlSocket(), new Invocation("rm", List.of(), Map.of(), Path.of("/"), Terminal.NONE), 10_000)
             .code()).isEqualTo(2);
     }

@@ -48,7 +48,7 @@ class LauncherTest {
         locations = Locations.of(Map.of(Locations.ROOT_VARIABLE, root.toString()));
         assumeTrue(Posix.geteuid() == 0 && Folders.userExists(Launcher.read(locations).daemon()));
         Launcher.prepare(locations);
-        launcher = new Launcher(locations, Launcher.read(locations), new FakeConsole());
+        launcher = new Launcher(locations, Launcher.read(locations), new FakeConsole()::errLine);
     }
 
     @AfterEach

@@ -15,7 +15,7 @@ class MappingStoreTest {
     private Path run;
 
     private static Mapping mapping(String volume, int id) {
-        return new Mapping(volume, id, State.ATTACHED, Kind.LOOP, "/dev/loop" + id, 17, "/run/x/" + volume + ".sock", 1234);
+        return new Mapping(volume, "id-of-" + volume, id, State.ATTACHED, Kind.LOOP, "/dev/loop" + id, 17, "/run/x/" + volume + ".sock", 1234);
     }
 
     @Test

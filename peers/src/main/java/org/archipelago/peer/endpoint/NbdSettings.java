@@ -12,9 +12,10 @@ package org.archipelago.peer.endpoint;
  * @param requestsPerConnection most NBD requests of one client at a time; it waits with more
  * @param socketBufferBytes asked of the kernel for what a client has yet to read
  * @param negotiationMillis how long a client may take until it has chosen the volume
+ * @param patienceMillis how long a client's request waits for a peer that is not there, before it fails
  */
 public record NbdSettings(long bufferBytes, int requests, int connectionsPerVolume, int connectionsPerReactor,
-        int requestsPerConnection, int socketBufferBytes, long negotiationMillis) {
+        int requestsPerConnection, int socketBufferBytes, long negotiationMillis, long patienceMillis) {
     /** Bytes of the buffer that belong to one connection alone. */
     static final int RESERVE = 32 << 10;
 
@@ -32,12 +33,17 @@ public record NbdSettings(long bufferBytes, int requests, int connectionsPerVolu
 
     /** 64 MiB and 1024 requests a reactor, 16 clients a volume. */
     public static NbdSettings defaults() {
-        return new NbdSettings(64 << 20, 1024, 16, 512, 256, 4 << 20, 30_000);
+        return new NbdSettings(64 << 20, 1024, 16, 512, 256, 4 << 20, 30_000, 300_000);
     }
 
     public NbdSettings bufferBytes(long bytes) {
         return new NbdSettings(bytes, requests, connectionsPerVolume, connectionsPerReactor, requestsPerConnection,
-            socketBufferBytes, negotiationMillis);
+            socketBufferBytes, negotiationMillis, patienceMillis);
+    }
+
+    public NbdSettings patienceMillis(long millis) {
+        return new NbdSettings(bufferBytes, requests, connectionsPerVolume, connectionsPerReactor, requestsPerConnection,
+            socketBufferBytes, negotiationMillis, millis);
     }
 
     /** Connections that one reactor can really have. */

@@ -1,5 +1,6 @@
 package org.archipelago.peer.endpoint;
 
+import org.archipelago.posix.Errno;
 import org.archipelago.xseg.Completion;
 import org.archipelago.xseg.Request;
 
@@ -29,6 +30,8 @@ final class Piece extends Outgoing implements Completion {
     long offset;
     long length;
     boolean answered;
+    /** When it was first found that nobody serves it, of nanoTime; 0: it was not. */
+    long orphanedSince;
     /** NBD's; 0 is success. */
     int error;
 
@@ -41,6 +44,9 @@ final class Piece extends Outgoing implements Completion {
 
     @Override
     public void completed(Request answer) {
+        if ((answer.status() == Errno.EHOSTDOWN || answer.status() == Errno.EOWNERDEAD) && operation.station().submitAgain(this)) {
+            return; // whoever serves it has died, and a successor is due: nothing is lost if it is done twice
+        }
         answered = true;
         error = NbdProtocol.error(answer.status());
         operation.answered(this);

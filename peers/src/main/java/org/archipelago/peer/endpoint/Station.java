@@ -27,6 +27,7 @@ final class Station implements Reactor.Poller {
     private static final int OPERATIONS_AT_ONCE = 64;
     private static final int VECTOR = 256;
     private static final long SWEEP_MILLIS = 1000;
+    private static final long AGAIN_NANOS = 100_000_000L;
     private static final int RESERVE_PAGES = NbdSettings.RESERVE / BufferArena.PAGE;
     private static final int RESERVE_ORDER = BufferArena.orderOf(NbdSettings.RESERVE);
 
@@ -214,6 +215,7 @@ final class Station implements Reactor.Poller {
         connection.pieces++;
         piece.operation = operation;
         piece.answered = false;
+        piece.orphanedSince = 0;
         piece.error = 0;
         operation.partTaken();
         return piece;
@@ -270,6 +272,19 @@ final class Station implements Reactor.Poller {
 
     void submit(Piece piece) {
         host.submit(piece.request, reactor, composerPort);
+    }
+
+    /** Sends a piece once more in a while; false where its client has gone, or has waited long enough. */
+    boolean submitAgain(Piece piece) {
+        long now = System.nanoTime();
+        if (piece.orphanedSince == 0) {
+            piece.orphanedSince = now | 1;
+        }
+        if (!piece.operation.connection.isOpen() || now - piece.orphanedSince > settings.patienceMillis() * 1_000_000L) {
+            return false;
+        }
+        reactor.schedule(AGAIN_NANOS, () -> submit(piece));
+        return true;
     }
 
     // --- who has something to do

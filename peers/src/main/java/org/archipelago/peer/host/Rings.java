@@ -10,11 +10,14 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.archipelago.posix.Errno;
 import org.archipelago.posix.Posix;
 import org.archipelago.xseg.LibXseg;
+import org.archipelago.xseg.Op;
 import org.archipelago.xseg.Request;
 import org.archipelago.xseg.Segment;
 import org.archipelago.xseg.SegmentDescriptor;
@@ -24,12 +27,19 @@ import org.archipelago.xseg.SegmentException;
  * What goes between this process and others of the same segment: requests that others send to the
  * ports served here, and the answers to requests sent to theirs. The first reactor looks after the
  * rings; it sleeps on a bell that others ring.
+ *
+ * <p>A port whose owner has died gets another, as a rule: a supervisor starts the process anew. So what
+ * finds nobody there, or was with the dead and can be done once more, is sent again until then, for
+ * {@value #PATIENCE_SECONDS} seconds at most.
  */
 final class Rings implements Reactor.Poller {
     private static final System.Logger LOG = System.getLogger(Rings.class.getName());
     private static final VarHandle WORD = MethodHandles.byteBufferViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
     private static final int BATCH = 64;
     private static final long BEAT_NANOS = 500_000_000L;
+    private static final int PATIENCE_SECONDS = 10;
+    private static final long PATIENCE_NANOS = PATIENCE_SECONDS * 1_000_000_000L;
+    private static final long AGAIN_NANOS = 50_000_000L;
 
     private final Host host;
     private final Segment segment;
@@ -44,6 +54,10 @@ final class Rings implements Reactor.Poller {
     private final Map<Integer, Request> sent = new HashMap<>();
     private final Set<Integer> remotePorts = new HashSet<>();
     private final ArrayDeque<Request> waiting = new ArrayDeque<>();
+    /** Requests whose port nobody serves, and since when that is so. */
+    private final ArrayDeque<Request> orphaned = new ArrayDeque<>();
+    private final Map<Request, Long> orphanedSince = new IdentityHashMap<>();
+    private boolean toSendAgain;
     private final int bell;
     private final int bellFd;
 
@@ -86,9 +100,49 @@ final class Rings implements Reactor.Poller {
             remotePorts.add(port);
         } else if (result == 0) {
             waiting.add(request); // the ring is full: its owner is busy, or dead and soon found so
+        } else if (result == -Errno.EHOSTDOWN && request.op() != Op.PING) {
+            keep(request, Errno.EHOSTDOWN);
         } else {
-            request.complete(-result);
+            end(request, -result);
         }
+    }
+
+    /** For the next owner of the port that it goes to, or, when that takes too long, to end with an errno. */
+    private void keep(Request request, int errno) {
+        long now = System.nanoTime();
+        Long since = orphanedSince.putIfAbsent(request, now);
+        if (since != null && now - since > PATIENCE_NANOS) {
+            end(request, errno);
+            return;
+        }
+        orphaned.add(request);
+        if (!toSendAgain) {
+            toSendAgain = true;
+            reactor.schedule(AGAIN_NANOS, this::sendAgain);
+        }
+    }
+
+    private void sendAgain() {
+        toSendAgain = false;
+        for (int left = orphaned.size(); left > 0; left--) {
+            Request request = orphaned.poll();
+            send(request, request.destination());
+        }
+    }
+
+    private void end(Request request, int errno) {
+        if (!orphanedSince.isEmpty()) {
+            orphanedSince.remove(request);
+        }
+        request.complete(errno);
+    }
+
+    /** Operations on objects that leave the same behind when they are done twice. */
+    private static boolean canBeRepeated(int op) {
+        return switch (op) {
+            case Op.READ, Op.WRITE, Op.ZERO, Op.SYNC, Op.PUT, Op.INFO, Op.LIST -> true;
+            default -> false;
+        };
     }
 
     @Override
@@ -154,7 +208,11 @@ final class Rings implements Reactor.Poller {
             Request request = sent.remove(batch.getInt(4L * i));
             if (request != null) {
                 try {
-                    request.complete(request.status());
+                    if (request.status() == Errno.EOWNERDEAD && canBeRepeated(request.op())) {
+                        keep(request, Errno.EOWNERDEAD);
+                    } else {
+                        end(request, request.status());
+                    }
                 } catch (RuntimeException | Error e) {
                     defect(request, e);
                 }

@@ -27,7 +27,7 @@ class NegotiationTest {
 
     @BeforeEach
     void start() throws IOException {
-        nbd = new NbdFixture(new NbdSettings(2 << 20, 64, 16, 512, 256, 1 << 20, 400));
+        nbd = new NbdFixture(new NbdSettings(2 << 20, 64, 16, 512, 256, 1 << 20, 400, 1000));
         disk = nbd.volume("vol", SIZE);
     }
 

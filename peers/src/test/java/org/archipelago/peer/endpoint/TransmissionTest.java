@@ -268,7 +268,7 @@ class TransmissionTest {
         int[][] errors = {{Errno.EIO, EIO}, {Errno.EBUSY, EPERM}, {Errno.EROFS, EPERM}, {Errno.ENOSPC, ENOSPC},
             {Errno.EDQUOT, ENOSPC}, {Errno.ENOMEM, NbdProtocol.ENOMEM}, {Errno.EINVAL, EINVAL},
             {Errno.EOPNOTSUPP, NbdProtocol.ENOTSUP}, {Errno.ESHUTDOWN, NbdProtocol.ESHUTDOWN},
-            {Errno.EOVERFLOW, NbdProtocol.EOVERFLOW}, {Errno.EOWNERDEAD, EIO}, {Errno.ENOENT, EIO}};
+            {Errno.EOVERFLOW, NbdProtocol.EOVERFLOW}, {Errno.ENOENT, EIO}};
         disk.badByte = 700_000;
         try (NbdClient client = client(false)) {
             for (int[] error : errors) {
@@ -278,6 +278,34 @@ class TransmissionTest {
                 assertThat(client.ask(0, CMD_TRIM, 0, SIZE, NOTHING)).isEqualTo(error[1]);
             }
             assertThat(client.readSimple(0, 699_000)).hasSize(699_000);
+        }
+    }
+
+    /** The process of a role dies, and another takes its place. */
+    @ParameterizedTest
+    @ValueSource(ints = {Errno.EOWNERDEAD, Errno.EHOSTDOWN})
+    void requestsWaitForASuccessor(int errno) throws IOException, InterruptedException {
+        disk.badByte = 700_000;
+        disk.badErrno = errno;
+        try (NbdClient client = client(false)) {
+            client.send(NbdClient.requestBytes(0, CMD_WRITE, 1, 0, 1 << 20), noise(5, 1 << 20));
+            Thread.sleep(350);
+            assertThat(nbd.status("vol").requestsInFlight()).isEqualTo(1);
+            disk.badByte = -1;
+            assertThat(client.simple()).isEqualTo(new NbdClient.Simple(0, 1));
+            NbdFixture.assertBytes(client.readSimple(0, 1 << 20), noise(5, 1 << 20));
+        }
+    }
+
+    @Test
+    void requestsWaitNoLongerThanTheyMay() throws Exception {
+        try (NbdFixture impatient = new NbdFixture(NbdFixture.settings(8 << 20).patienceMillis(300))) {
+            MemoryComposer.Disk orphan = impatient.volume("orphan", SIZE);
+            orphan.badByte = 0;
+            orphan.badErrno = Errno.EHOSTDOWN;
+            try (NbdClient client = NbdClient.serving(impatient.socket("orphan"), false)) {
+                assertThat(client.ask(0, CMD_WRITE, 0, 4096, new byte[4096])).isEqualTo(EIO);
+            }
         }
     }
 
