@@ -26,6 +26,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
@@ -36,6 +37,9 @@ enum {
 	HEAD = 8, MAX_WORDS = 256, MAX_SENT = 1 << 20,
 	FIRST_MS = 10000, SILENCE_MS = 40000,	/* a keep-alive is due each 30 s */
 	END_MS = 30000,				/* from the answer to a stop to the end of the daemon's process */
+	COMES_MS = 20000, AGAIN_MS = 50,	/* a daemon that is starting or stopping is waited for */
+	STOPPED_S = 3,				/* one that has stopped may be restarting: from its end to the next one's first word */
+	AGAIN = -1,				/* no exit code: the daemon is about to end, and has done nothing */
 };
 
 struct frame {
@@ -44,7 +48,7 @@ struct frame {
 };
 
 static const char *shown = "archipelago", *program;
-static int sock = -1;
+static int sock = -1, frame_ms;
 static char control[PATH_MAX + 16];
 char **args, lib[PATH_MAX], run[PATH_MAX];
 int nargs;
@@ -154,22 +158,22 @@ __attribute__((noreturn)) static void run_jvm(void)
 	fail(E_INSTALL, "cannot run %s: %s: the installation is incomplete; install archipelago again", path, strerror(errno));
 }
 
-/* start, restart and config are about a daemon that may not be there, or not answer */
-/* Place of the command among the arguments; nargs where there is none, or the program is not archipelago. */
-static int command_place(void)
+/* Place of the command among the arguments; nargs where there is none. */
+int command_place(void)
 {
 	int i = 0;
 
 	while (i < nargs && args[i][0] == '-')
-		i++;
-	return strcmp(program, "archipelago") ? nargs : i;
+		i += one_of(args[i], "-c --config") ? 2 : 1;
+	return i < nargs ? i : nargs;
 }
 
+/* start, restart and config are about a daemon that may not be there, or not answer */
 static bool needs_jvm(void)
 {
 	int i = command_place();
 
-	return i < nargs && one_of(args[i], "start restart config");
+	return !strcmp(program, "archipelago") && i < nargs && one_of(args[i], "start restart config");
 }
 
 /* Whether the daemon itself is asked to end: then the command is over when its process is. */
@@ -177,7 +181,7 @@ static bool ends_daemon(void)
 {
 	int i = command_place();
 
-	if (i == nargs || strcmp(args[i], "stop"))
+	if (strcmp(program, "archipelago") || i == nargs || strcmp(args[i], "stop"))
 		return false;
 	for (i++; i < nargs; i++)
 		if (args[i][0] != '-' || !strcmp(args[i], "-h") || !strcmp(args[i], "--help"))
@@ -223,7 +227,6 @@ static void build_request(void)
 	char text[PATH_MAX];
 	int variables = 0;
 
-	request = NULL;
 	add('P', program, strlen(program));
 	if (nargs > MAX_WORDS)
 		fail(E_USAGE, "%d arguments, %d is the limit", nargs, MAX_WORDS);
@@ -259,8 +262,8 @@ __attribute__((noreturn)) static void went_away(void)
 
 	for (int i = 0; i < nargs && n < sizeof(line); i++)
 		n += snprintf(line + n, sizeof(line) - n, " %s", args[i]);
-	fail(E_AWAY, "archipelagod went away while it worked on this (%s%s%s); look at its log, then repeat the command: "
-	     "every command can be repeated", program, line, n >= sizeof(line) ? "..." : "");
+	fail(E_AWAY, "archipelagod went away while it worked on this (%s%s%s); look at its log, then repeat the command; "
+	     "a create, snapshot, import or rename may have been done already", program, line, n >= sizeof(line) ? "..." : "");
 }
 
 /* A server that has had enough may answer and close early: its answer is still there to be read. */
@@ -298,6 +301,7 @@ static bool dial(void)
 	if (sock < 0)
 		fail(E_INSTALL, "cannot make a socket: %s", strerror(errno));
 	setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));	/* holds for connect too */
+	frame_ms = FIRST_MS;
 	if (!connect(sock, (struct sockaddr *)&address, sizeof(address)))
 		return true;
 	if (errno == EAGAIN || errno == EINPROGRESS)
@@ -306,6 +310,7 @@ static bool dial(void)
 		fail(E_ROOT, "cannot connect to %s: %s: run it as root or as a member of the group archipelago", control, strerror(errno));
 	if (errno != ENOENT && errno != ECONNREFUSED && errno != ENOTDIR)
 		fail(E_AWAY, "cannot connect to %s: %s", control, strerror(errno));
+	close(sock);
 	return false;
 }
 
@@ -351,22 +356,21 @@ static void receive(size_t wanted, int limit, long long deadline)
 /* The payload stays valid until the next call. */
 static struct frame next_frame(const uint8_t **payload)
 {
-	static int limit = FIRST_MS;
-	long long deadline = now_ms() + limit;
+	long long deadline = now_ms() + frame_ms;
 	struct frame head;
 
 	if (in_start == in_end)
 		in_start = in_end = 0;
-	receive(HEAD, limit, deadline);
+	receive(HEAD, frame_ms, deadline);
 	memcpy(&head, inbox + in_start, HEAD);
 	head.length = le32toh(head.length);
 	if (head.zero[0] || head.zero[1] || head.zero[2] || head.length > PAYLOAD)
 		fail(E_PROTOCOL, "%s sent what is no frame (type 0x%02x, length %u): is it archipelagod, and of this version? "
 		     "restart it", control, head.type, head.length);
-	receive(HEAD + head.length, limit, deadline);
+	receive(HEAD + head.length, frame_ms, deadline);
 	*payload = inbox + in_start + HEAD;
 	in_start += HEAD + head.length;
-	limit = SILENCE_MS;
+	frame_ms = SILENCE_MS;
 	return head;
 }
 
@@ -395,13 +399,21 @@ static void output(int fd, const uint8_t *data, size_t length)
 	}
 }
 
-static int converse(void)
+/* patient: one that is stopping is not asked for the last time, so what it says of that is not for the user. */
+static int converse(bool patient)
 {
+	bool stops = false;
+
 	for (;;) {
 		const uint8_t *payload;
 		struct frame head = next_frame(&payload);
 		uint32_t code;
 
+		if (patient && head.type == 'R' && memmem(payload, head.length, "archipelagod is stopping", 24)) {
+			stops = true;
+			continue;
+		}
+		patient = patient && head.type == 'K';	/* once it does something, that is no more so */
 		if (head.type == 'O' || head.type == 'R') {
 			output(head.type == 'O' ? 1 : 2, payload, head.length);
 		} else if (head.type == 'V') {
@@ -409,6 +421,8 @@ static int converse(void)
 		} else if (head.type == 'X' && head.length == sizeof(code)) {
 			memcpy(&code, payload, sizeof(code));
 			code = le32toh(code);
+			if (code == E_AWAY && stops)
+				return AGAIN;
 			if (code <= 255)
 				return code ? (int)code : output_lost ? E_OUTPUT : 0;
 			fail(E_PROTOCOL, "archipelagod sent the exit code %u, 255 is the largest: restart it", code);
@@ -439,9 +453,68 @@ static void await_end(int process)
 		     "kill -9 loses no write that was answered", END_MS / 1000);
 }
 
+/* ---- a daemon that comes or goes ---- */
+
+/* Start time in clock ticks since boot; 0: no such process, or it is a zombie. */
+static unsigned long long start_time(int pid)
+{
+	unsigned long long start = 0;
+	char path[32], text[1024], state, *p;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = 0;
+	p = strrchr(text, ')');		/* the command's name may hold anything */
+	if (!p || sscanf(p, ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu", &state, &start) != 2)
+		return 0;
+	return state == 'Z' || state == 'X' ? 0 : start;
+}
+
+/*
+ * Whether a daemon that does not listen is about to, by RUN/archipelagod.state: it starts, or it stops, and that may be half
+ * of a restart. Who works without it would be in the next one's way.
+ */
+static bool daemon_comes(void)
+{
+	char path[PATH_MAX + 32], text[512], phase[16];
+	unsigned long long start;
+	struct stat s;
+	ssize_t n;
+	int pid, fd;
+
+	snprintf(path, sizeof(path), "%s/archipelagod.state", run);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	n = fd < 0 || fstat(fd, &s) ? 0 : read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = 0;
+	if (sscanf(text, "{\"pid\":%d,\"start\":%llu,\"phase\":\"%15[A-Z]", &pid, &start, phase) != 3 || !strcmp(phase, "FAILED"))
+		return false;
+	return (start && start_time(pid) == start) || (!strcmp(phase, "STOPPED") && llabs(time(NULL) - s.st_mtime) <= STOPPED_S);
+}
+
+static int ask(bool patient)
+{
+	int process = ends_daemon() ? daemon_process() : -1, code;
+
+	if (!requested)
+		build_request();
+	send_all("ARCTL001", 8);
+	send_all(request, requested);
+	code = converse(patient);
+	if (code == 0)
+		await_end(process);
+	close(sock);
+	return code;
+}
+
 int main(int argc, char **argv)
 {
-	int fd, process, code;
+	long long deadline;
+	int fd, code;
 
 	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= 2)
 		;
@@ -452,16 +525,20 @@ int main(int argc, char **argv)
 	identify(argc, argv);
 	clean_environment();
 	find_places();
-	if (needs_jvm() || !dial()) {
-		signal(SIGPIPE, SIG_DFL);
-		run_jvm();
+	/* what archipelago has to say is about the daemon as it is now */
+	deadline = now_ms() + (strcmp(program, "archipelago") ? COMES_MS : 0);
+	while (!needs_jvm()) {
+		bool patient = now_ms() < deadline;
+
+		if (dial()) {
+			code = ask(patient);
+			if (code != AGAIN)
+				return code;
+		} else if (!patient || !daemon_comes()) {
+			break;
+		}
+		poll(NULL, 0, AGAIN_MS);
 	}
-	process = ends_daemon() ? daemon_process() : -1;
-	build_request();
-	send_all("ARCTL001", 8);
-	send_all(request, requested);
-	code = converse();
-	if (code == 0)
-		await_end(process);
-	return code;
+	signal(SIGPIPE, SIG_DFL);
+	run_jvm();
 }

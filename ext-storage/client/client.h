@@ -18,6 +18,7 @@ extern int nargs;
 __attribute__((format(printf, 2, 3), noreturn)) void fail(int code, const char *format, ...);
 __attribute__((format(printf, 2, 3))) int refuse(int status, const char *format, ...);
 
+int command_place(void);			/* in args; nargs: there is none */
 bool one_of(const char *word, const char *list);	/* a list of words with a blank between */
 void send_frame(char type, const void *data, size_t length);
 void answer_verb(const uint8_t *payload, size_t length);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Verbs: the few things that need the caller's rights. A daemon, whoever took it over, gets nothing else run: the verbs
- * are fixed, a volume's name is checked here, and a file must be one that the user wrote on the command line.
+ * are fixed, and each is for certain commands of the user's; a volume's name is checked here, and a file must be the one
+ * that the user wrote where the command takes it.
  *
- *   loop-attach NAME  loop-detach NAME  loop-resize NAME  loop-list    LIB/loop (root only)
+ *   loop-attach NAME  loop-detach NAME  loop-resize NAME               LIB/loop (root only)
  *   convert-in FORMAT FILE NAME  convert-out FORMAT NAME FILE          qemu-img convert, to or from the volume's NBD socket
  *   inspect FILE                                                       qemu-img info, as JSON
  *
@@ -15,11 +16,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "client.h"
@@ -34,15 +37,45 @@ static bool good_name(const char *name)
 	       strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._+:@-") == n;
 }
 
-/* "./x" keeps qemu from taking a name with a colon for a protocol, or one with a dash for an option */
-static const char *own_file(const char *file, char *buffer, size_t size)
+/* What the user's command needs. One that fails takes back what it did: hence the detach of an attach. */
+static bool permitted(const char *verb)
 {
-	for (int i = 0; i < nargs; i++) {
-		if (!*file || strcmp(file, args[i]))
-			continue;
-		return snprintf(buffer, size, "%s%s", *file == '/' ? "" : "./", file) < (int)size ? buffer : NULL;
+	static const struct { const char *commands, *verbs; } needs[] = {
+		{ "attach map", "loop-attach loop-detach" }, { "detach unmap", "loop-detach" }, { "grow resize", "loop-resize" },
+		{ "import", "inspect convert-in" }, { "export", "convert-out" },
+	};
+	int place = command_place();
+
+	for (size_t i = 0; place < nargs && i < sizeof(needs) / sizeof(*needs); i++)
+		if (one_of(args[place], needs[i].commands))
+			return one_of(verb, needs[i].verbs);
+	return false;
+}
+
+/* What follows the command and is no option, nor an option's value. NULL: not so many. */
+static const char *operand(int number)
+{
+	bool options = true;
+
+	for (int i = command_place() + 1; i < nargs; i++) {
+		if (options && !strcmp(args[i], "--"))
+			options = false;
+		else if (options && args[i][0] == '-' && args[i][1])
+			i += one_of(args[i], "-c --config --format");
+		else if (!number--)
+			return args[i];
 	}
 	return NULL;
+}
+
+/* "./x" keeps qemu from taking a name with a colon for a protocol, or one with a dash for an option */
+static const char *own_file(const char *file, int place, char *buffer, size_t size)
+{
+	const char *own = operand(place);
+
+	if (!own || !*own || strcmp(file, own))
+		return NULL;
+	return snprintf(buffer, size, "%s%s", *file == '/' ? "" : "./", file) < (int)size ? buffer : NULL;
 }
 
 __attribute__((noreturn)) static void child(const char *const *argv, int out, pid_t parent)
@@ -75,7 +108,7 @@ static int run_child(const char *const *argv, bool capture)
 	static uint8_t text[PAYLOAD + 1];
 	size_t length = 0;
 	pid_t pid, parent = getpid();
-	int ends[2] = { -1, -1 }, status;
+	int ends[2] = { -1, -1 }, process, status;
 	ssize_t n = 1;
 
 	if (capture && pipe2(ends, O_CLOEXEC))
@@ -84,13 +117,21 @@ static int run_child(const char *const *argv, bool capture)
 	if (!pid)
 		child(argv, capture ? ends[1] : 2, parent);
 	close(ends[1]);
+	process = pid > 0 ? syscall(SYS_pidfd_open, pid, 0) : -1;
 	while (pid > 0 && capture && length < sizeof(text) && n) {
+		struct pollfd p[2] = { { .fd = ends[0], .events = POLLIN }, { .fd = process, .events = POLLIN } };
+
+		if (poll(p, 2, -1) < 0)
+			continue;	/* EINTR: stopped and continued */
+		if (!p[0].revents)
+			break;		/* it has ended; what it left running has the pipe's other end */
 		n = read(ends[0], text + length, sizeof(text) - length);
 		if (n < 0 && errno != EINTR)
 			break;
 		length += n > 0 ? n : 0;
 	}
 	close(ends[0]);
+	close(process);
 	if (pid < 0)
 		return refuse(126, "cannot start %s: %s", argv[0], strerror(errno));
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -106,7 +147,7 @@ static int verb_loop(const char *action, const char *name)
 {
 	char path[PATH_MAX + 8];
 
-	if (name && !good_name(name))
+	if (!good_name(name))
 		return refuse(E_ARGUMENT, "archipelagod asks to %s a device for \"%.100s\", which is no volume's name: refused", action, name);
 	if (geteuid())
 		return refuse(E_ROOT, "cannot %s a loop device: this needs root; run the command as root, or use the volume's "
@@ -115,12 +156,17 @@ static int verb_loop(const char *action, const char *name)
 	return run_child((const char *[]){ path, action, name, NULL }, true);
 }
 
+static int refuse_file(const char *given)
+{
+	return refuse(E_ARGUMENT, "archipelagod asks for the file \"%.200s\", which is not the command line's: refused", given);
+}
+
 static int verb_inspect(const char *given)
 {
 	char file[PATH_MAX];
 
-	if (!own_file(given, file, sizeof(file)))
-		return refuse(E_ARGUMENT, "archipelagod asks for the file \"%.200s\", which is not on the command line: refused", given);
+	if (!own_file(given, 0, file, sizeof(file)))
+		return refuse_file(given);
 	return run_child((const char *[]){ "qemu-img", "info", "--output=json", file, NULL }, true);
 }
 
@@ -134,8 +180,8 @@ static int verb_convert(bool in, const char *format, const char *given, const ch
 		return refuse(E_ARGUMENT, "the image format \"%.40s\" is not known; raw, qcow2, vmdk, vdi, vhdx and vpc are", format);
 	if (!good_name(name))
 		return refuse(E_ARGUMENT, "archipelagod asks to convert \"%.100s\", which is no volume's name: refused", name);
-	if (!own_file(given, file, sizeof(file)))
-		return refuse(E_ARGUMENT, "archipelagod asks for the file \"%.200s\", which is not on the command line: refused", given);
+	if (!own_file(given, in ? 0 : 1, file, sizeof(file)))
+		return refuse_file(given);
 	snprintf(volume, sizeof(volume), "nbd:unix:%s/nbd/%s.sock", run, name);
 	if (isatty(2))
 		argv[n++] = "-p";
@@ -154,18 +200,19 @@ static int verb_convert(bool in, const char *format, const char *given, const ch
 
 static int run_verb(const char *verb, const char *const *w, int n)
 {
-	if (!strcmp(verb, "loop-list") && n == 0)
-		return verb_loop("list", NULL);
-	if (one_of(verb, "loop-attach loop-detach loop-resize") && n == 1)
-		return verb_loop(verb + strlen("loop-"), w[0]);
-	if (!strcmp(verb, "inspect") && n == 1)
+	if (!(n == 1 && one_of(verb, "loop-attach loop-detach loop-resize inspect")) && !(n == 3 && one_of(verb, "convert-in convert-out")))
+		fail(E_PROTOCOL, "archipelagod asks for \"%.40s\" with %d arguments, which this client does not know: they are of "
+		     "different versions; restart archipelagod", verb, n);
+	if (!permitted(verb))
+		return refuse(E_ARGUMENT, "archipelagod asks for \"%s\", which this command does not need: refused; if it goes on, restart "
+			      "archipelagod", verb);
+	if (!strcmp(verb, "inspect"))
 		return verb_inspect(w[0]);
-	if (!strcmp(verb, "convert-in") && n == 3)
+	if (!strcmp(verb, "convert-in"))
 		return verb_convert(true, w[0], w[1], w[2]);
-	if (!strcmp(verb, "convert-out") && n == 3)
+	if (!strcmp(verb, "convert-out"))
 		return verb_convert(false, w[0], w[2], w[1]);
-	fail(E_PROTOCOL, "archipelagod asks for \"%.40s\" with %d arguments, which this client does not know: they are of different "
-	     "versions; restart archipelagod", verb, n);
+	return verb_loop(verb + strlen("loop-"), w[0]);
 }
 
 void answer_verb(const uint8_t *payload, size_t length)

@@ -3,6 +3,8 @@
 import os
 import random
 import re
+import signal
+import threading
 
 from images import file_sum, sparse_image
 from node import MIB, Node, await_, check, equal, tool
@@ -99,3 +101,58 @@ def test_killed_daemon_takes_its_processes_along():
         node.archipelago("stop", "blockerb")
         node.archipelago("restart")
         equal(states(node)[1], 0, "status after a restart")
+
+
+def test_user_who_is_not_trusted():
+    """Root follows no link of the daemon's user, and gives away nothing that this user has moved."""
+    with Node(endpoint="none", user="nobody", group="nogroup") as node:
+        node.start()
+        check(os.stat(f"/proc/{node.pid()}").st_uid != 0, "the daemon runs as root")
+        node.stop()
+        secret, output = node.files + "/secret", node.root + "/log/archipelagod.out"
+        os.chmod(node.files, 0o700)
+        with open(secret, "w") as f:
+            f.write("root's")
+        as_user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+        tool(*as_user, "rm", "-f", output)
+        tool(*as_user, "ln", "-s", secret, output)
+        os.mkdir(node.root + "/run/loop", 0o700)
+        tool(*as_user, "rmdir", node.root + "/run/nbd")
+        tool(*as_user, "mv", node.root + "/run/loop", node.root + "/run/nbd")
+        node.archipelago("start", code=None)
+        equal(os.stat(node.root + "/run/nbd").st_uid, 0, "owner of a folder of root's that the user has moved")
+        os.rmdir(node.root + "/run/nbd")
+        if not node.running():
+            node.start()
+        with open(secret) as f:
+            equal(f.read(), "root's", "a file of root's behind a link in the log folder")
+        check(os.readlink(f"/proc/{node.pid()}/fd/1") == output and not os.path.islink(output), "where the daemon's output goes")
+        node.vlmc("create", "disk", "--size", "4")
+        node.vlmc("map", "disk")
+        node.vlmc("unmap", "disk")
+
+
+def test_hooks_during_restarts():
+    """Each waits for the next daemon and succeeds."""
+    with Node(endpoint="none") as node:
+        node.start()
+        node.vlmc("create", "disk", "--size", "4")
+        over, failed, done = threading.Event(), [], []
+
+        def hooks(*calls):
+            while not over.is_set():
+                for action, orders in calls:
+                    result = node.hook(action, "disk", code=None, **orders)
+                    (failed if result.code else done).append(result)
+        users = [threading.Thread(target=hooks, args=a) for a in ([("setinfo", {"VOL_METADATA": "originstname+x"})],
+                                                                  [("attach", {}), ("detach", {})], [("grow", {"VOL_NEW_SIZE": "4"})])]
+        for user in users:
+            user.start()
+        for _ in range(4):
+            node.archipelago("restart")
+        over.set()
+        for user in users:
+            user.join()
+        check(not failed, f"{len(failed)} hooks failed, {len(done)} did not: {failed[0] if failed else ''}")
+        check(max(r.seconds for r in done) < 20, "a hook took long")
+        node.hook("detach", "disk")

@@ -259,32 +259,56 @@ static int watch(const struct volume *v, pid_t child, volatile enum stage *stage
 			give_up_io(v);		/* nobody has the device open */
 			killed = true;
 		}
-		if (*stage == KEEPING && now_ms() - start > CHILD_MS / 2)
+		if (*stage == KEEPING && now_ms() - start > CHILD_MS / 2) {
+			lock_name(v, child);
 			return busy(v, "");
-		if (now_ms() - start > CHILD_MS)
-			return error(E_FAILED, "the kernel does not let go of the device %s of volume %s for %d s: look at dmesg",
-				     v->device.path, v->name, CHILD_MS / 1000);
+		}
+		if (now_ms() - start > CHILD_MS) {
+			lock_name(v, child);
+			return error(E_FAILED, "the kernel does not let go of the device %s of volume %s for %d s: look at dmesg; process %d "
+				     "waits for it, and the volume can be attached or detached again when that has ended",
+				     v->device.path, v->name, CHILD_MS / 1000, child);
+		}
 		nap(now_ms() - start < 50 ? 1 : 20);
 	}
 	return WIFEXITED(status) ? WEXITSTATUS(status) : E_FAILED;
 }
 
+/*
+ * A child that is stuck outlives us: it keeps the lock, rightly, but none of our callers' pipes, at whose ends they would
+ * wait. So it says what it has to say into memory, from where we pass it on.
+ */
 int device_release(struct volume *v)
 {
 	volatile enum stage *stage;
+	char text[4096];
+	int null, said, code;
 	pid_t child;
+	ssize_t n;
 
 	if (!*v->device.path)
 		return 0;
 	stage = mmap(NULL, sizeof(*stage), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (stage == MAP_FAILED)
-		return error(E_FAILED, "out of memory");
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	said = memfd_create("said", MFD_CLOEXEC);
+	if (stage == MAP_FAILED || null < 0 || said < 0)
+		return error(E_FAILED, "cannot prepare to release the device %s of volume %s: %s", v->device.path, v->name, strerror(errno));
 	child = fork();
 	if (child < 0)
 		return error(E_FAILED, "cannot start a process: %s", strerror(errno));
-	if (!child)
+	if (!child) {
+		dup2(null, 0);
+		dup2(null, 1);
+		dup2(said, 2);
 		_exit(device_ours(v) ? clear(v, stage) : 0);
-	return watch(v, child, stage);
+	}
+	code = watch(v, child, stage);
+	n = pread(said, text, sizeof(text), 0);
+	if (n > 0 && write(2, text, n) < 0)
+		code = code ? code : E_FAILED;
+	close(said);
+	close(null);
+	return code;
 }
 
 /* ---- size ---- */

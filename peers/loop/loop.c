@@ -23,7 +23,7 @@
 #include "loop.h"
 #include "nbd.h"
 
-enum { READY_MS = 10000, END_MS = 10000, SIZE_MS = 10000, ASK_AGAIN_MS = 500, PROBE_MS = 5000, WATCHDOG_S = 120 };
+enum { READY_MS = 10000, END_MS = 10000, SIZE_MS = 10000, ASK_AGAIN_MS = 5000, PROBE_MS = 5000, WATCHDOG_S = 120 };
 
 /* ---- taking down ---- */
 
@@ -218,7 +218,7 @@ static uint64_t file_size(struct volume *v)
 	return s.stx_size;
 }
 
-/* The helper connects anew and takes over the size that it is told. */
+/* The helper connects anew and takes over the size that it is told. Asking again interrupts that: it gets time for it. */
 static int tell_helper(struct volume *v, uint64_t size)
 {
 	long long deadline = now_ms() + SIZE_MS, again = 0;

@@ -54,6 +54,7 @@ bool good_name(const char *name);
 void socket_path(const char *name, char *path, size_t size);
 int place_open(bool make, int *dir);			/* 0; *dir is -1 if it is not there and not to be made */
 int place_lock(struct volume *v);
+int lock_name(const struct volume *v, pid_t pid);	/* who has the lock, for others' messages */
 void place_unlock(struct volume *v, bool forget);
 void place_load(struct volume *v);
 int place_file(struct volume *v, const char *suffix, int flags);	/* opens, makes; -1 and errno */

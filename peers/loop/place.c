@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * RUN/loop, root's own folder: for each volume a lock, and what is there of it.
- *   NAME.lock    flock'ed by the command at work; holds its pid
+ *   NAME.lock    flock'ed by the command at work, or what it left stuck in the kernel; holds its pid
  *   NAME.pid     the helper: pid, start time, boot
  *   NAME.device  the loop device: path, st_dev of the FUSE file, the binding's number (written as 0 before it is bound)
  *   NAME.file    where the FUSE file is mounted
@@ -126,6 +126,16 @@ static bool still_there(struct volume *v, int fd)
 	return !fstat(fd, &a) && !fstatat(v->dir, name, &b, AT_SYMLINK_NOFOLLOW) && a.st_ino == b.st_ino && a.st_dev == b.st_dev;
 }
 
+int lock_name(const struct volume *v, pid_t pid)
+{
+	char text[16];
+	int n = snprintf(text, sizeof(text), "%d\n", pid);
+
+	if (ftruncate(v->lock, 0) || pwrite(v->lock, text, n, 0) != n)
+		return error(E_FAILED, "cannot write the lock of volume %s: %s", v->name, strerror(errno));
+	return 0;
+}
+
 int place_lock(struct volume *v)
 {
 	long long deadline = now_ms() + LOCK_WAIT_MS;
@@ -139,9 +149,7 @@ int place_lock(struct volume *v)
 			return error(E_FAILED, "cannot open the lock of volume %s: %s", v->name, strerror(errno));
 		if (!flock(fd, LOCK_EX | LOCK_NB) && still_there(v, fd)) {
 			v->lock = fd;
-			if (ftruncate(fd, 0) || dprintf(fd, "%d\n", getpid()) < 0)
-				return error(E_FAILED, "cannot write the lock of volume %s: %s", v->name, strerror(errno));
-			return 0;
+			return lock_name(v, getpid());
 		}
 		if (now_ms() >= deadline) {
 			ssize_t n = pread(fd, pid, sizeof(pid) - 1, 0);

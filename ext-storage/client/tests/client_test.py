@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The client against a fake server, in a staged tree with stand-ins for jvm, loop and qemu-img."""
-import contextlib, os, pwd, shutil, signal, socket, struct, subprocess, sys, tempfile, threading, time, unittest
+import concurrent.futures, contextlib, os, pwd, shutil, signal, socket, struct, subprocess, sys, tempfile, threading, time, unittest
 
 CLIENT = None
+# a command that needs the verb
+COMMANDS = {"loop-attach": ["map", "v"], "loop-detach": ["unmap", "v"], "loop-resize": ["resize", "v"], "inspect": ["import", "f", "v"],
+            "convert-in": ["import", "f", "v"], "convert-out": ["export", "v", "f"]}
 
 
 def frame(kind, payload=b""):
@@ -82,8 +85,8 @@ class ClientTest(unittest.TestCase):
         os.chmod(path, 0o755)
 
     @contextlib.contextmanager
-    def server(self, talk, clients=1):
-        """Serves so many connections, each with talk(peer) in a thread; a failure there fails the test."""
+    def server(self, *talks, clients=1):
+        """Serves so many clients at a time, in threads, each talk(peer) with a connection of its own; a failure fails the test."""
         path, failure = self.root + "/run/control.sock", []
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(path)
@@ -92,9 +95,10 @@ class ClientTest(unittest.TestCase):
 
         def serve():
             try:
-                connection, _ = listener.accept()
-                with connection:
-                    talk(Peer(connection))
+                for talk in talks:
+                    connection, _ = listener.accept()
+                    with connection:
+                        talk(Peer(connection))
             except BaseException as e:
                 failure.append(e)
         threads = [threading.Thread(target=serve, daemon=True) for _ in range(clients)]
@@ -132,7 +136,7 @@ class ClientTest(unittest.TestCase):
             got.append(peer.verb(*words))
             peer.sock.sendall(exit_code(0))
         with self.server(talk):
-            code, _, err = self.run_client(*(argv or [self.vlmc, "list"]), **options)
+            code, _, err = self.run_client(*(argv or [self.vlmc, *COMMANDS[words[0]]]), **options)
         self.assertEqual(code, 0, err)
         return got[0], err
 
@@ -196,6 +200,72 @@ class ClientTest(unittest.TestCase):
         code, _, err = self.run_client(env=dict(self.env, ARCHIPELAGO_ROOT="/" + "x" * 120))
         self.assertEqual(code, 64, err)
 
+    # ---- a daemon that comes or goes ----
+
+    def state(self, phase, pid, start=None):
+        with open(f"/proc/{pid}/stat") as f:
+            start = start or f.read().rsplit(")", 1)[1].split()[19]
+        with open(self.root + "/run/archipelagod.state", "w") as f:
+            f.write(f'{{"pid":{pid},"start":{start},"phase":"{phase}","why":"","since":1,"roles":{{}}}}\n')
+
+    def timed(self, *argv):
+        start = time.monotonic()
+        return self.run_client(*argv), time.monotonic() - start
+
+    def test_gap_of_a_restart(self):
+        """A daemon that is about to listen is waited for."""
+        attach = f"{self.root}/extstorage/archipelago/attach"
+        for phase, pid in (("STARTING", os.getpid()), ("RUNNING", os.getpid()), ("STOPPED", 1)):
+            self.state(phase, pid)
+            with concurrent.futures.ThreadPoolExecutor(1) as other:
+                waiting = other.submit(self.timed, attach)
+                time.sleep(0.7)
+                with self.server(lambda peer: peer.request() and peer.sock.sendall(frame(b"O", b"out") + exit_code(0))):
+                    (code, out, err), took = waiting.result()
+            self.assertEqual((code, out), (0, "out"), (phase, err))
+            self.assertLess(took, 2)
+
+    def test_no_gap(self):
+        """Nobody comes: no waiting, or not for long."""
+        for phase, start in (("FAILED", None), ("RUNNING", 12345), ("STARTING", 12345)):
+            self.state(phase, os.getpid(), start)
+            (code, out, _), took = self.timed()
+            self.assertEqual((code, took < 1), (3, True), phase)
+        self.state("STOPPED", 1, 12345)
+        (code, _, _), took = self.timed()
+        self.assertEqual((code, 2 < took < 6), (3, True), took)
+        self.assertLess(self.timed()[1], 1)
+        self.state("RUNNING", os.getpid())   # about the daemon as it is
+        (code, out, _), took = self.timed(self.root + "/bin/archipelago", "status")
+        self.assertEqual((code, out.splitlines()[0], took < 1), (3, "jvm archipelago status", True))
+        for text in ("", "{", "x" * 10000, '{"pid":99999999999999999999,"start":-1,"phase":"' + "A" * 600):
+            with open(self.root + "/run/archipelagod.state", "w") as f:
+                f.write(text)
+            self.assertLess(self.timed()[1], 1)
+        os.unlink(self.root + "/run/archipelagod.state")
+        os.mkfifo(self.root + "/run/archipelagod.state")
+        self.assertLess(self.timed()[1], 1)
+
+    def test_stopping_daemon(self):
+        """What it refuses since it stops is asked again of the next one."""
+        answers = [frame(b"K") + frame(b"R", b"archipelagod: archipelagod is stopping\n") + exit_code(75),
+                   frame(b"R", b"archipelagod is stopping: repeat the command when it runs again\n") + exit_code(75),
+                   frame(b"O", b"out") + exit_code(0)]
+
+        def talk(peer):
+            peer.request()
+            peer.sock.sendall(answers.pop(0))
+        with self.server(talk, talk, talk):
+            self.assertEqual(self.run_client(), (0, "out", ""))
+        for archipelago, text in ((True, b"archipelagod is stopping\n"), (False, b"archipelagod is busy\n")):
+            answers = [frame(b"R", text) + exit_code(75)]
+            with self.server(talk):
+                code, _, err = self.run_client(self.root + "/bin/archipelago" if archipelago else self.vlmc, "x")
+            self.assertEqual((code, err.encode()), (75, text))
+        answers = [frame(b"O", b"half") + frame(b"R", b"archipelagod is stopping\n") + exit_code(75)]   # something was done
+        with self.server(talk):
+            self.assertEqual(self.run_client(), (75, "half", "archipelagod is stopping\n"))
+
     # ---- hostile and dying servers ----
 
     def test_garbage(self):
@@ -203,7 +273,7 @@ class ClientTest(unittest.TestCase):
                      frame(b"X", b"\1\0\0"), frame(b"X", b"\1\0\0\0\0"), exit_code(256), exit_code(0xffffffff),
                      b"O\0\0\0" + struct.pack("<I", 65537), b"O\0\0\0\xff\xff\xff\xff" + b"x" * 70000,
                      b"O\1\0\0" + struct.pack("<I", 1) + b"x", frame(b"s", b"\0\0\0\0"), verb("rm", "-rf"), verb("loop-attach"),
-                     verb("loop-attach", "a", "b"), verb("loop-list", ""), verb(*"abcdefgh"), frame(b"V"), verb("attach", "a"),
+                     verb("loop-attach", "a", "b"), verb("loop-list"), verb("loop-resize", "a", "b"), verb(*"abcdefgh"), frame(b"V"), verb("attach", "a"),
                      verb("loop-attach loop-detach", "a")):
             code, out, err = self.answer(data)
             self.assertEqual((code, out), (70, ""), (data[:40], err))
@@ -218,6 +288,7 @@ class ClientTest(unittest.TestCase):
             code, _, err = self.answer(data, argv=[self.vlmc, "create", "vol"])
             self.assertEqual(code, 75)
             self.assertIn("archipelagod went away while it worked on this (vlmc create vol); look at its log", err)
+            self.assertIn("a create, snapshot, import or rename may have been done already", err)
 
     def test_early_answer(self):
         """A server may refuse before it has read all."""
@@ -292,24 +363,23 @@ class ClientTest(unittest.TestCase):
             got, err = self.ask("loop-" + action, "a.b_c+d:e@f-9")
             self.assertEqual(got, (4, f"loop {action} a.b_c+d:e@f-9\n4\n".encode()))   # 0 1 2 and ls's own
             self.assertEqual(err, "loop stderr\n")
-        self.assertEqual(self.ask("loop-list")[0], (4, b"loop list\n4\n"))
         self.assertEqual(self.ask("loop-attach", "x" * 80)[0][0], 4)
 
     def test_hostile_names(self):
         for name in ("../x", "a;b", "", "x" * 81, ".", "-a", "a b", "a/b", "a\nb", "$(x)", b"\xff", "ä", "x" * 60000):
             for words in (("loop-attach", name), ("loop-detach", name), ("loop-resize", name), ("convert-in", "raw", "f", name),
                           ("convert-out", "raw", name, "f")):
-                got, err = self.ask(*words, argv=[self.vlmc, "import", "f"])
+                got, err = self.ask(*words)
                 self.assertEqual(got, (78, b""), words)
+                self.assertIn("no volume's name", err)
                 self.assertLess(len(err), 400)
         self.assertFalse(os.path.exists(self.root + "/qemu"))
 
     def test_not_root(self):
         nobody = pwd.getpwnam("nobody").pw_uid
-        for words in (("loop-attach", "a"), ("loop-list",)):
-            got, err = self.ask(*words, user=nobody)
-            self.assertEqual(got, (77, b""))
-            self.assertIn("needs root", err)
+        got, err = self.ask("loop-attach", "a", user=nobody)
+        self.assertEqual(got, (77, b""))
+        self.assertIn("needs root", err)
 
     def test_convert(self):
         def said():
@@ -319,33 +389,70 @@ class ClientTest(unittest.TestCase):
         got, _ = self.ask("convert-in", "qcow2", "im:age", "vol", argv=[self.vlmc, "import", "im:age"])
         self.assertEqual(got, (5, b""))
         self.assertEqual(said(), ["convert", "-m", "8", "-n", "-W", "-f", "qcow2", "-O", "raw", "./im:age", nbd])
-        got, _ = self.ask("convert-out", "vmdk", "vol", "/tmp/x y", argv=[self.vlmc, "export", "/tmp/x y"])
+        got, _ = self.ask("convert-out", "vmdk", "vol", "/tmp/x y", argv=[self.vlmc, "export", "--format", "vmdk", "vol", "/tmp/x y"])
         self.assertEqual(said(), ["convert", "-m", "8", "-f", "raw", "-O", "vmdk", nbd, "/tmp/x y"])
-        got, _ = self.ask("inspect", "-x", argv=[self.vlmc, "import", "-x"])
+        got, _ = self.ask("inspect", "-x", argv=[self.vlmc, "-c", "conf", "import", "--", "-x", "vol"])
         self.assertEqual((got, said()), ((5, b"{}\n"), ["info", "--output=json", "./-x"]))
 
     def test_foreign_files(self):
         os.unlink(self.root + "/tools/qemu-img")
         for file in ("/etc/shadow", "f ", "F", "", "./f", "f\n"):
             for words in (("inspect", file), ("convert-in", "raw", file, "v"), ("convert-out", "raw", "v", file)):
-                got, err = self.ask(*words, argv=[self.vlmc, "import", "f"])
+                got, err = self.ask(*words)
                 self.assertEqual(got, (78, b""), words)
                 self.assertIn("refused", err)
         for form in ("", "raw qcow2", "luks", "raw,file.locking=off"):
-            self.assertEqual(self.ask("convert-in", form, "f", "v", argv=[self.vlmc, "import", "f"])[0][0], 78)
+            self.assertEqual(self.ask("convert-in", form, "f", "v")[0][0], 78)
+        for argv, words in ((["import", "f", "v"], ("inspect", "v")),   # each is on the command line, as something else
+                            (["import", "f", "v", "--format", "raw"], ("convert-in", "raw", "raw", "v")),
+                            (["export", "v", "f"], ("convert-out", "raw", "v", "v")),
+                            (["-c", "conf", "export", "v", "f"], ("convert-out", "raw", "v", "conf")),
+                            (["export", "v", "-c", "conf"], ("convert-out", "raw", "v", "conf")),
+                            (["export", "v"], ("convert-out", "raw", "v", "export"))):
+            self.assertEqual(self.ask(*words, argv=[self.vlmc, *argv])[0], (78, b""), (argv, words))
+
+    def test_verb_of_another_command(self):
+        """A daemon that was taken over gets nothing done that the user's command does not need."""
+        for name in ("tools/qemu-img", "lib/archipelago/loop"):
+            self.script(f"{self.root}/{name}", 'touch "$ARCHIPELAGO_ROOT/ran"')
+        files = {"import": ["f", "v"], "export": ["v", "f"]}
+        words = [("loop-attach", "v"), ("loop-detach", "v"), ("loop-resize", "v"), ("inspect", "f"), ("convert-in", "raw", "f", "v"),
+                 ("convert-out", "raw", "v", "f")]
+        needs = {"map": words[:2], "unmap": words[1:2], "resize": words[2:3], "import": words[3:5], "export": words[5:], "list": [],
+                 "info": [], "create": [], "-c": []}
+        for command, needed in needs.items():
+            for asked in words:
+                got, err = self.ask(*asked, argv=[self.vlmc, command, *files.get(command, ["f"])])
+                self.assertEqual((got[0], os.path.exists(self.root + "/ran")), (0, True) if asked in needed else (78, False), (command, asked))
+                if asked not in needed:
+                    self.assertIn(f'asks for "{asked[0]}", which this command does not need', err)
+                else:
+                    os.unlink(self.root + "/ran")
+        for action, needed in {"attach": words[:2], "detach": words[1:2], "grow": words[2:3], "create": [], "remove": [], "open": []}.items():
+            for asked in words:
+                got, err = self.ask(*asked, argv=[f"{self.root}/extstorage/archipelago/{action}"])
+                self.assertEqual(got[0], 0 if asked in needed else 78, (action, asked))
+        self.assertEqual(self.ask("convert-out", "raw", "v", "create", argv=[f"{self.root}/extstorage/archipelago/create"])[0][0], 78)
 
     def test_no_qemu(self):
-        got, err = self.ask("inspect", "f", argv=[self.vlmc, "import", "f"], env=dict(self.env, PATH="/nowhere"))
+        got, err = self.ask("inspect", "f", env=dict(self.env, PATH="/nowhere"))
         self.assertEqual(got, (127, b""))
         self.assertIn("apt install qemu-utils", err)
 
     def test_long_output(self):
         self.script(self.root + "/lib/archipelago/loop", "head -c 65536 /dev/zero")
-        self.assertEqual(self.ask("loop-list")[0], (0, bytes(65536)))
+        self.assertEqual(self.ask("loop-attach", "v")[0], (0, bytes(65536)))
         self.script(self.root + "/lib/archipelago/loop", "exec head -c 65537 /dev/zero")
-        self.assertEqual(self.ask("loop-list")[0], (79, b""))
+        self.assertEqual(self.ask("loop-attach", "v")[0], (79, b""))
         self.script(self.root + "/lib/archipelago/loop", "kill -9 $$")
-        self.assertEqual(self.ask("loop-list")[0], (137, b""))
+        self.assertEqual(self.ask("loop-attach", "v")[0], (137, b""))
+
+    def test_output_held_open(self):
+        """By what the loop command left running, stuck in the kernel."""
+        self.script(self.root + "/lib/archipelago/loop", "sleep 8 2>/dev/null & echo text; exit 4")
+        start = time.monotonic()
+        self.assertEqual(self.ask("loop-attach", "v")[0], (4, b"text\n"))
+        self.assertLess(time.monotonic() - start, 5)
 
     def test_converter_ends_with_us(self):
         self.script(self.root + "/tools/qemu-img", 'echo $$ > "$ARCHIPELAGO_ROOT/pid"; exec sleep 50')
@@ -356,7 +463,7 @@ class ClientTest(unittest.TestCase):
             with self.assertRaises((EOFError, ConnectionResetError)):
                 peer.frame()
         with self.server(talk):
-            client = subprocess.Popen([self.vlmc, "import", "f"], env=self.env, stdin=subprocess.DEVNULL)
+            client = subprocess.Popen([self.vlmc, "import", "f", "v"], env=self.env, stdin=subprocess.DEVNULL)
             time.sleep(0.5)
             client.terminate()
             self.assertEqual(client.wait(5), -signal.SIGTERM)
@@ -369,7 +476,7 @@ class ClientTest(unittest.TestCase):
         self.fail("the converter still runs")
 
     def test_ignored_sigchld(self):
-        got, _ = self.ask("loop-list", preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+        got, _ = self.ask("loop-attach", "v", preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
         self.assertEqual(got[0], 4)
 
     def test_speed(self):

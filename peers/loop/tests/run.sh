@@ -270,7 +270,9 @@ step_grow() {
 	[ "$(cmd resize v)" = 805306368 ] || die "resize after a crash"
 	umount "$mnt"; fsck.ext4 -fn "$d" >"$run/fsck" 2>&1 || die "$(cat "$run/fsck")"
 	truncate -s 300M "$disk"; cmd resize v 2>&1 | grep -q "does not shrink" || die "it shrank"
-	truncate -s 768M "$disk"
+	truncate -s 768M "$disk"; stop_server v; serve v --filter=delay file "$disk" delay-open=700ms; sleep 1
+	truncate -s 800M "$disk"
+	[ "$(cmd resize v)" = 838860800 ] || die "resize while it takes long to connect"
 	cmd detach v || die detach
 	nothing_left v
 }
@@ -409,6 +411,29 @@ step_lock() {
 	nothing_left v
 }
 
+step_abandoned() {	# a child that is stuck keeps the lock, but nobody's pipe
+	local d start child text
+	fresh_disk; serve v
+	d=$(cmd attach v) || die attach
+	exec 9<"$d"
+	start=$(date +%s%N)
+	("$loop" detach v; echo "code $?") >"$run/out" 2>&1 9<&- &
+	child=
+	while [ -z "$child" ] && [ $((($(date +%s%N) - start) / 1000000)) -lt 1500 ]; do
+		child=$(pgrep -P "$(cat "$run/loop/v.lock")" 2>/dev/null)
+	done
+	[ -n "$child" ] && kill -STOP "$child" || die "no child that looks for holders"
+	find "/proc/$child/fd" -lname "$run/out" | grep . && die "the child has the caller's descriptors"
+	exec 9<&-
+	wait $!
+	[ $((($(date +%s%N) - start) / 1000000)) -lt 40000 ] || die "detach did not give up"
+	grep -q "process $child waits for it" "$run/out" && grep -q "code 1" "$run/out" || die "$(cat "$run/out")"
+	[ "$(cat "$run/loop/v.lock")" = "$child" ] || die "the lock names $(cat "$run/loop/v.lock"), not $child"
+	kill -CONT "$child"
+	cmd detach v || die detach
+	nothing_left v
+}
+
 step_bad_negotiation() {
 	local mode text
 	for mode in garbage short oldstyle hugeanswer wronganswer refuse nosize bigblock; do
@@ -516,7 +541,7 @@ step_speed() {
 }
 
 steps=(names folder basic filesystem zeroes limits crashes outage stuck grow grow_busy together killed busy helper_dies foreign lock
-	bad_negotiation bad_requests other_volume qemu_nbd)
+	abandoned bad_negotiation bad_requests other_volume qemu_nbd)
 
 end_jobs() {
 	local p

@@ -16,7 +16,11 @@ import org.archipelago.ext.ExitCode;
 import org.archipelago.ext.Failure;
 import org.archipelago.posix.Posix;
 
-/** Makes the folders that the daemon needs, and gives them to its user where root does it. */
+/**
+ * Makes the folders that the daemon needs, and gives them to its user where root does it. What lies in a
+ * folder of that user's is none of root's business: it may be anything that the user has moved there, and
+ * the user makes it without help.
+ */
 final class Folders {
     private static final String OWN = "rwx------";
     private static final String GROUP_READS = "rwxr-x---";
@@ -24,7 +28,7 @@ final class Folders {
     private Folders() {}
 
     static void make(Locations locations, Configuration configuration) {
-        boolean give = Posix.geteuid() == 0 && userExists(configuration.daemon());
+        boolean give = Posix.geteuid() == 0 && !configuration.daemon().user().equals("root") && userExists(configuration.daemon());
         make(locations.run(), GROUP_READS, configuration.daemon(), give);
         make(locations.log(), GROUP_READS, configuration.daemon(), give);
         make(locations.data(), OWN, configuration.daemon(), give);
@@ -48,6 +52,10 @@ final class Folders {
 
     private static void make(Path folder, String permissions, DaemonSettings settings, boolean give) {
         try {
+            Files.createDirectories(folder.getParent());
+            if (give && Files.getOwner(folder.getParent()).getName().equals(settings.user())) {
+                return;
+            }
             if (!Files.isDirectory(folder)) {
                 Files.createDirectories(folder);
                 Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString(permissions));

@@ -2,7 +2,11 @@ package org.archipelago.ext.daemon;
 
 import java.io.File;
 import java.io.IOException;
+import java.io.InputStream;
+import java.lang.ProcessBuilder.Redirect;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -10,9 +14,9 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
-import java.util.stream.Stream;
 import org.archipelago.config.ComposerRole;
 import org.archipelago.config.Configuration;
+import org.archipelago.config.DaemonSettings;
 import org.archipelago.config.Finding;
 import org.archipelago.config.Locations;
 import org.archipelago.ext.Console;
@@ -31,6 +35,7 @@ public final class Launcher {
     private static final long SILENCE_MILLIS = 30_000;
     private static final long POLL_MILLIS = 10;
     private static final int TAIL_LINES = 5;
+    private static final int TAIL_BYTES = 64 << 10;
     private static final String PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
     private final Locations locations;
@@ -83,8 +88,8 @@ public final class Launcher {
     /** Starts a process and waits until it is ready. Throws Failure with the reason where it is not. */
     public void start(String process) {
         Path output = locations.log().resolve(process + ".out");
-        ProcessBuilder builder = new ProcessBuilder(command(process)).directory(new File("/"))
-            .redirectInput(new File("/dev/null")).redirectOutput(output.toFile()).redirectErrorStream(true);
+        ProcessBuilder builder = new ProcessBuilder(command(process, output)).directory(new File("/"))
+            .redirectInput(new File("/dev/null")).redirectErrorStream(true);
         environment(builder.environment());
         Process child;
         try {
@@ -95,23 +100,28 @@ public final class Launcher {
         await(process, child, output);
     }
 
-    private List<String> command(String process) {
+    /** Root touches nothing in the log folder, where the daemon's user may have put a link: the process itself makes the file. */
+    private List<String> command(String process, Path output) {
         List<String> words = new ArrayList<>(List.of("setsid"));
-        if (Posix.geteuid() == 0) {
-            if (Folders.userExists(configuration.daemon())) {
-                words.addAll(List.of("setpriv", "--reuid=" + configuration.daemon().user(), "--regid=" + configuration.daemon().group(),
-                    "--init-groups"));
-            } else {
-                complaints.accept("archipelago: warning: there is no user " + configuration.daemon().user() + " with a group "
-                    + configuration.daemon().group() + " (USER, GROUP): " + process + " runs as root");
-            }
+        words.addAll(asDaemon());
+        if (Posix.geteuid() == 0 && asDaemon().isEmpty()) {
+            complaints.accept("archipelago: warning: there is no user " + configuration.daemon().user() + " with a group "
+                + configuration.daemon().group() + " (USER, GROUP): " + process + " runs as root");
         }
+        words.addAll(List.of("sh", "-c", "rm -f \"$0\" && exec \"$@\" >\"$0\" 2>&1", output.toString()));
         words.addAll(javaCommand());
         words.addAll(List.of("archipelagod", "--config", locations.configuration().toString()));
         if (!process.equals(ProcessState.MAIN)) {
             words.addAll(List.of("--process", process));
         }
         return words;
+    }
+
+    /** What gives up root's rights for those of the daemon's user; nothing where there are none to give up, or no such user. */
+    private List<String> asDaemon() {
+        DaemonSettings daemon = configuration.daemon();
+        return Posix.geteuid() == 0 && Folders.userExists(daemon)
+            ? List.of("setpriv", "--reuid=" + daemon.user(), "--regid=" + daemon.group(), "--init-groups") : List.of();
     }
 
     private static List<String> javaCommand() {
@@ -138,7 +148,7 @@ public final class Launcher {
             }
             if (ended) {
                 throw new Failure(ExitCode.of(child.exitValue()), process + " does not start: " + state.filter(s -> s.phase() == Phase.FAILED)
-                    .map(ProcessState::why).orElseGet(() -> "it ended with status " + child.exitValue() + tail(output)));
+                    .map(ProcessState::why).orElseGet(() -> "it ended with status " + child.exitValue() + tail(child, output)));
             }
             if (System.nanoTime() - deadline > 0) {
                 child.destroyForcibly();
@@ -149,13 +159,19 @@ public final class Launcher {
         }
     }
 
-    /** The end of what a process printed that did not live to log. */
-    private static String tail(Path output) {
-        try (Stream<String> lines = Files.lines(output)) {
-            List<String> all = lines.filter(l -> !l.isBlank()).limit(1000).toList();
+    /** The end of what a process printed that did not live to log, and before that what started it. */
+    private static String tail(Process child, Path output) {
+        try (InputStream before = child.getInputStream()) {
+            String text = new String(before.readNBytes(TAIL_BYTES), StandardCharsets.UTF_8);
+            if (Files.isRegularFile(output, LinkOption.NOFOLLOW_LINKS)) {
+                try (InputStream in = Files.newInputStream(output, LinkOption.NOFOLLOW_LINKS)) {
+                    text += new String(in.readNBytes(TAIL_BYTES), StandardCharsets.UTF_8);
+                }
+            }
+            List<String> all = text.lines().filter(l -> !l.isBlank()).toList();
             List<String> last = all.subList(Math.max(0, all.size() - TAIL_LINES), all.size());
             return last.isEmpty() ? " and printed nothing" : ": " + String.join("; ", last);
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException e) {
             return " (" + output + ")";
         }
     }
@@ -175,7 +191,7 @@ public final class Launcher {
         } catch (IOException e) {
             complaints.accept("archipelago: " + locations.controlSocket() + ": " + e.getMessage() + ": process " + main.get().process().pid()
                 + " gets SIGTERM instead");
-            main.get().stop(0);
+            terminate(ProcessState.MAIN, main.get());
         }
         ended(ProcessState.MAIN, main.get(), main.get().awaitEnd(STOP_MILLIS));
         return true;
@@ -184,8 +200,34 @@ public final class Launcher {
     /** Ends the process of a role; true where it ran. */
     public boolean stopProcess(String process) {
         Optional<ProcessState> state = living(process);
-        state.ifPresent(s -> ended(process, s, s.stop(STOP_MILLIS)));
+        state.ifPresent(s -> {
+            terminate(process, s);
+            ended(process, s, s.awaitEnd(STOP_MILLIS));
+        });
         return state.isPresent();
+    }
+
+    /** Sends SIGTERM with the rights of the daemon's user, who wrote which process that is. */
+    private void terminate(String process, ProcessState state) {
+        List<String> words = new ArrayList<>(asDaemon());
+        words.addAll(List.of("sh", "-c", "kill -TERM \"$0\"", Long.toString(state.process().pid())));
+        try {
+            int status = new ProcessBuilder(words).redirectErrorStream(true).redirectOutput(Redirect.DISCARD).start().waitFor();
+            if (status != 0 && state.process().alive()) {
+                throw new Failure(ExitCode.FAILED, "cannot end " + process + ", which is process " + state.process().pid() + " by "
+                    + locations.run().resolve(process + ".state") + ": that is no process of user " + configuration.daemon().user()
+                    + " (USER): if it is " + process + " indeed, end it yourself; if not, remove that file");
+            }
+        } catch (IOException e) {
+            throw new Failure(ExitCode.FAILED, "cannot end " + process + ": " + e.getMessage(), e);
+        } catch (InterruptedException e) {
+            throw interrupted(e);
+        }
+    }
+
+    private static Failure interrupted(InterruptedException e) {
+        Thread.currentThread().interrupt();
+        return new Failure(ExitCode.FAILED, "interrupted", e);
     }
 
     private static void ended(String process, ProcessState state, boolean ended) {
@@ -199,8 +241,7 @@ public final class Launcher {
         try {
             Thread.sleep(POLL_MILLIS);
         } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new Failure(ExitCode.FAILED, "interrupted", e);
+            throw interrupted(e);
         }
     }
 }

@@ -39,7 +39,7 @@ public record ProcessState(ProcessId process, Phase phase, String why, Map<Strin
         return phase == Phase.RUNNING && process.alive();
     }
 
-    /** Sends SIGTERM and waits; true once it has ended. */
+    /** Sends SIGTERM and waits; true once it has ended. For the daemon: root does not believe the file ({@link Launcher}). */
     boolean stop(long boundMillis) {
         ProcessHandle.of(process.pid()).filter(h -> process.alive()).ifPresent(ProcessHandle::destroy);
         return awaitEnd(boundMillis);

@@ -463,6 +463,17 @@ class DaemonTest {
     }
 
     @Test
+    void aCommandByItselfLeavesTheWorkToADaemonThatHasStarted() {
+        FakeConsole console = new FakeConsole();
+        long start = System.nanoTime();
+        try (DirectBacking direct = new DirectBacking(locations)) {
+            assertThat(Programs.find("vlmc").orElseThrow().run(List.of("list"), console, direct)).isEqualTo(ExitCode.TRY_AGAIN);
+        }
+        assertThat(console.errors()).contains("archipelagod has started meanwhile");
+        assertThat(TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - start)).isLessThan(10);
+    }
+
+    @Test
     void aStartThatFailsLeavesNothingAndSaysWhy() throws IOException {
         daemon.close();
         Files.move(root.resolve("blocks"), root.resolve("elsewhere"));
