@@ -39,7 +39,7 @@ def test_one_writer():
         equal([one.holder("disk"), other.holder("disk")], ["this node", os.uname().nodename], "holder, as both see it")
         other.vlmc("map", "disk")
         equal(first_byte(other), b"1", "what the other node reads")
-        for words in (("open", "disk"), ("snapshot", "disk", "snap"), ("resize", "disk", "--size", "32"), ("rename", "disk", "new")):
+        for words in (("open", "disk"), ("snapshot", "disk", "snap"), ("resize", "disk", "--size", "32")):
             other.vlmc(*words, code=None).complains(5, one.name(), "unlock -f")
         other.hook("open", "disk", code=None, VOL_OPEN_EXCLUSIVE="True").complains(5, one.name())
         try:
