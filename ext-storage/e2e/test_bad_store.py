@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A store that is full, read-only, or away."""
+import contextlib
 import errno
 import os
 import random
@@ -145,27 +146,46 @@ def test_read_only_while_running():
 
 
 def test_folder_moved_away_while_running():
+    """What needs the folder fails as an I/O error and says of which object; what does not goes on; all is well when it is back."""
     with Node(endpoint="none") as node:
         node.start()
         node.vlmc("create", "disk", "--size", "64M")
         node.vlmc("map", "disk")
         disk = Pages(node, "disk")
         disk.write(0)
-        for folder in ("maps", "blocks"):
-            os.rename(f"{node.store}/{folder}", f"{node.store}/away")
+        with moved_away(node, "maps"):
+            for words, says in ((("create", "new", "--size", "8"), "vol-new"), (("info", "disk"), "vol-disk"), (("open", "disk"), "lock-")):
+                node.vlmc(*words, code=None).complains(8, says, "input/output error")
+            listed = node.vlmc("list", code=8)
+            check("cannot list the store in " + node.store + "/maps" in listed.err, f"list does not name the store: {listed}")
             try:
-                result = node.vlmc("create", folder, "--size", "8", code=None)
-                if result.code:
-                    result.complains(result.code, most=3)
-                try:
-                    disk.write(10 if folder == "maps" else 20)
-                except nbd.NbdError:
-                    pass
-            finally:
-                os.rename(f"{node.store}/away", f"{node.store}/{folder}")
-            disk.check(f"after the folder of {folder} was away")
-            disk.write(30)
-        check(set(node.volumes()) >= {"disk"}, "volumes after the folders were away")
+                disk.write(10)
+                check(False, "a client was let in although the volume's header cannot be read")
+            except nbd.NbdError as e:
+                check(e.number > 1 << 31, f"error {e.number}, and a refusal was expected")
+        disk.check("after the folder of maps was away")
+        disk.write(30)
+        with moved_away(node, "blocks"):
+            equal(node.vlmc("info", "--json", "disk").json()["size"], 64 * MIB, "size in info")
+            node.vlmc("create", "other", "--size", "8")
+            try:
+                disk.write(20)
+                check(False, "a write was acknowledged although there is nowhere to write")
+            except nbd.NbdError as e:
+                equal(errno.errorcode.get(e.number), "EIO", "error of a write")
+        disk.check("after the folder of blocks was away")
+        for number in (10, 20, 31):
+            disk.write(number)
+        disk.check("after both folders were away")
+        equal(node.volumes(), ["disk", "other"], "volumes")
         node.vlmc("create", "new", "--size", "8")
         node.vlmc("unmap", "disk")
 
+
+@contextlib.contextmanager
+def moved_away(node, folder):
+    os.rename(f"{node.store}/{folder}", f"{node.store}/away")
+    try:
+        yield
+    finally:
+        os.rename(f"{node.store}/away", f"{node.store}/{folder}")

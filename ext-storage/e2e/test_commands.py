@@ -90,6 +90,21 @@ def test_tables(node):
     node.vlmc("unmap", "disk")
 
 
+def test_user_space_only(node):
+    """-u, before a command or behind it: there is no kernel module to leave alone, so that it changes nothing."""
+    pid = node.pid()
+    for words in (("status", "-u"), ("-u", "status"), ("status", "--user", "vlmcd"), ("start", "-u"), ("-u", "start")):
+        result = node.archipelago(*words)
+        equal(result.err, "", f"stderr of {result.words}")
+        check(str(pid) in result.out or "running" in result.out, f"it does not tell that it runs: {result}")
+    node.archipelago("restart", "-u")
+    check(node.running() and node.pid() != pid, "restart -u has not restarted it")
+    node.archipelago("stop", "-u")
+    check(not node.running(), "it still runs after stop -u")
+    node.archipelago("start", "-u")
+    node.vlmc("list", "-u", code=None).complains(2, "-u")
+
+
 def test_exit_codes(node):
     """Each that the help documents, but those of the daemon's own long waits."""
     vlmc = [DIST + "/bin/vlmc"]

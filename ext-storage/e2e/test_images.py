@@ -143,10 +143,21 @@ def test_progress_without_daemon():
 
 
 def progress(node):
-    image = sparse_image(node.files + "/image", 64 * MIB, pieces=40, seed=2)
-    check("%" not in (lambda r: r.out + r.err)(node.vlmc("import", image, "one")), "a progress bar in a pipe")
+    image, out = sparse_image(node.files + "/image", 64 * MIB, pieces=40, seed=2), node.files + "/out"
+    for words, again in ((["import", image, "one"], ["import", image, "two"]), (["export", "one", out], ["export", "one", out])):
+        piped = node.vlmc(*words)
+        check("%" not in piped.out + piped.err, f"a progress bar in a pipe: {piped}")
+        code, shown = on_terminal(node, again)
+        equal(code, 0, f"exit code of {words[0]} on a terminal: {shown!r}")
+        check(b"100.00/100%" in shown, f"no progress bar of {words[0]} on a terminal: {shown!r}")
+    equal(node.volumes(), ["one", "two"], "volumes")
+    equal(file_sum(out), file_sum(image), "sum of the export")
+
+
+def on_terminal(node, words):
+    """vlmc's exit code, and what it shows."""
     parent, terminal = pty.openpty()
-    child = node.child([DIST + "/bin/vlmc", "import", image, "two"], stdin=terminal, stdout=terminal, stderr=terminal)
+    child = node.child([DIST + "/bin/vlmc", *words], stdin=terminal, stdout=terminal, stderr=terminal)
     os.close(terminal)
     shown = b""
     while True:
@@ -157,7 +168,5 @@ def progress(node):
         if not shown:
             break
     os.close(parent)
-    await_(lambda: child.poll() is not None, "the end of the import")
-    equal(child.returncode, 0, "exit code of the import")
-    check(b"100.00/100%" in shown, f"no progress bar on a terminal: {shown!r}")
-    equal(node.volumes(), ["one", "two"], "volumes")
+    await_(lambda: child.poll() is not None, f"the end of {words}")
+    return child.returncode, shown

@@ -3,8 +3,9 @@
 import hashlib
 import os
 import random
+import shutil
 
-from images import file_sum, file_system, tree_sum
+from images import file_sum, file_system, sparse_image, tree_sum
 from node import DIST, MIB, SCRIPTS, check, equal, note, tool
 
 
@@ -203,3 +204,37 @@ def test_removed_volume_gives_its_space_back(node):
     node.vlmc("unmap", "disk")
     node.vlmc("remove", "disk")
     node.expect_clean(lambda: sorted(set(node.objects()) - set(before)), "in the store")
+
+
+def test_read_again_from_the_disk(node):
+    """A device says the same each time it is summed, with nothing of the volume in memory."""
+    if not os.access("/proc/sys/vm/drop_caches", os.W_OK):
+        note("the page cache of the store stays: /proc/sys/vm/drop_caches cannot be written here")
+    raw = node.files + "/raw"
+    image = sparse_image(node.files + "/image", 64 * MIB, pieces=40, seed=random.random())
+    shutil.copy(image, raw)
+    node.vlmc("import", image, "image")
+    node.hook("create", "disk", VOL_SIZE="64", EXTP_ORIGIN="image")
+    device = node.attach("disk")
+    for path in (raw, device):
+        with open(path, "r+b") as f:  # over the image's pieces and holes
+            for place in range(0, 64, 3):
+                f.seek(place * MIB + 5 * 4096)
+                f.write(random.Random(place).randbytes(40 * 4096))
+            f.flush()
+            os.fsync(f.fileno())
+    expected = file_sum(raw)
+    for i in range(10):
+        tool("sync", "-f", node.store)  # what is dirty is not dropped
+        drop_caches()
+        tool("blockdev", "--flushbufs", device)
+        equal(file_sum(device), expected, f"sum of the device, time {i + 1}")
+    node.hook("detach", "disk")
+
+
+def drop_caches():
+    try:
+        with open("/proc/sys/vm/drop_caches", "w") as f:
+            f.write("1")
+    except OSError:
+        pass
