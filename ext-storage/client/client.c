@@ -328,7 +328,7 @@ static long long now_ms(void)
 }
 
 /* Makes the inbox hold at least this many bytes from in_start on. */
-static void receive(size_t wanted, int limit, long long deadline)
+static bool receive(size_t wanted, int limit, long long deadline)
 {
 	struct pollfd p = { .fd = sock, .events = POLLIN };
 
@@ -348,30 +348,32 @@ static void receive(size_t wanted, int limit, long long deadline)
 			continue;	/* EINTR: stopped and continued */
 		n = recv(sock, inbox + in_end, sizeof(inbox) - in_end, 0);
 		if (!n || (n < 0 && errno != EINTR))
-			went_away();
+			return false;
 		in_end += n > 0 ? n : 0;
 	}
+	return true;
 }
 
 /* The payload stays valid until the next call. */
-static struct frame next_frame(const uint8_t **payload)
+static bool next_frame(struct frame *head, const uint8_t **payload)
 {
 	long long deadline = now_ms() + frame_ms;
-	struct frame head;
 
 	if (in_start == in_end)
 		in_start = in_end = 0;
-	receive(HEAD, frame_ms, deadline);
-	memcpy(&head, inbox + in_start, HEAD);
-	head.length = le32toh(head.length);
-	if (head.zero[0] || head.zero[1] || head.zero[2] || head.length > PAYLOAD)
+	if (!receive(HEAD, frame_ms, deadline))
+		return false;
+	memcpy(head, inbox + in_start, HEAD);
+	head->length = le32toh(head->length);
+	if (head->zero[0] || head->zero[1] || head->zero[2] || head->length > PAYLOAD)
 		fail(E_PROTOCOL, "%s sent what is no frame (type 0x%02x, length %u): is it archipelagod, and of this version? "
-		     "restart it", control, head.type, head.length);
-	receive(HEAD + head.length, frame_ms, deadline);
+		     "restart it", control, head->type, head->length);
+	if (!receive(HEAD + head->length, frame_ms, deadline))
+		return false;
 	*payload = inbox + in_start + HEAD;
-	in_start += HEAD + head.length;
+	in_start += HEAD + head->length;
 	frame_ms = SILENCE_MS;
-	return head;
+	return true;
 }
 
 /* Whoever reads our output may have gone (EPIPE): the work goes on. Any other loss of output is told in the exit code. */
@@ -402,13 +404,19 @@ static void output(int fd, const uint8_t *data, size_t length)
 /* patient: one that is stopping is not asked for the last time, so what it says of that is not for the user. */
 static int converse(bool patient)
 {
-	bool stops = false;
+	bool stops = false, begun = false;
 
 	for (;;) {
 		const uint8_t *payload;
-		struct frame head = next_frame(&payload);
+		struct frame head;
 		uint32_t code;
 
+		if (!next_frame(&head, &payload)) {
+			if (patient && !begun && in_start == in_end)
+				return AGAIN;
+			went_away();
+		}
+		begun = true;	/* the first thing that a command at work does is to say so */
 		if (patient && head.type == 'R' && memmem(payload, head.length, "archipelagod is stopping", 24)) {
 			stops = true;
 			continue;
@@ -502,6 +510,7 @@ static int ask(bool patient)
 
 	if (!requested)
 		build_request();
+	in_start = in_end = 0;
 	send_all("ARCTL001", 8);
 	send_all(request, requested);
 	code = converse(patient);

@@ -257,6 +257,9 @@ class ClientTest(unittest.TestCase):
             peer.sock.sendall(answers.pop(0))
         with self.server(talk, talk, talk):
             self.assertEqual(self.run_client(), (0, "out", ""))
+        answers = [b"", frame(b"K") + exit_code(0)]    # it ended before the command began
+        with self.server(talk, talk):
+            self.assertEqual(self.run_client(), (0, "", ""))
         for archipelago, text in ((True, b"archipelagod is stopping\n"), (False, b"archipelagod is busy\n")):
             answers = [frame(b"R", text) + exit_code(75)]
             with self.server(talk):
@@ -284,7 +287,7 @@ class ClientTest(unittest.TestCase):
         self.assertEqual((code, len(out), len(err)), (255, 3 * 65536, 65536))
 
     def test_dies_half_way(self):
-        for data in (b"", frame(b"O", b"half"), b"O\0\0", frame(b"O", b"12345678")[:-3]):
+        for data in (frame(b"K"), frame(b"O", b"half"), b"O\0\0", frame(b"O", b"12345678")[:-3]):
             code, _, err = self.answer(data, argv=[self.vlmc, "create", "vol"])
             self.assertEqual(code, 75)
             self.assertIn("archipelagod went away while it worked on this (vlmc create vol); look at its log", err)

@@ -128,6 +128,14 @@ final class Connection {
         }
     }
 
+    /**
+     * Tells the client, before the command does anything, that it begins: a client that has heard nothing
+     * when the daemon ends asks the next one.
+     */
+    synchronized void begins() {
+        put(FrameDescriptor.frame(FrameDescriptor.ALIVE, ""));
+    }
+
     /** The last frames, from the thread that never waits: whatever the queue holds, these few bytes find room. */
     synchronized void refuse(ByteBuffer why, ByteBuffer exit) {
         put(why);

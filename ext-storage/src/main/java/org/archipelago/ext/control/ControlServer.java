@@ -263,6 +263,7 @@ public final class ControlServer implements AutoCloseable {
     private void handle(Connection connection, Invocation invocation) {
         ExitCode code = ExitCode.FAILED;
         try {
+            connection.begins();
             if (!connection.gone()) {
                 code = handler.handle(invocation, new ClientConsole(connection, invocation));
             }
