@@ -168,12 +168,12 @@ int command_place(void)
 	return i < nargs ? i : nargs;
 }
 
-/* start, restart and config are about a daemon that may not be there, or not answer */
+/* start, restart and config are about a daemon that may not be there, or not answer; bench is a process of its own */
 static bool needs_jvm(void)
 {
 	int i = command_place();
 
-	return !strcmp(program, "archipelago") && i < nargs && one_of(args[i], "start restart config");
+	return !strcmp(program, "archipelago") && i < nargs && one_of(args[i], "start restart config bench");
 }
 
 /* Whether the daemon itself is asked to end: then the command is over when its process is. */

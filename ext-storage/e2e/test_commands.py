@@ -215,3 +215,16 @@ def test_xseg_tool(node):
     xseg = [DIST + "/bin/xseg", "-g", name]
     node.call(xseg + ["verify"]).must(0)
     check(len(node.call(xseg + ["reportall"]).must(0).lines()) >= 4, "xseg reportall tells of less than four ports")
+
+
+def test_bench(node):
+    """A peer of the kind bench, in a process of its own."""
+    node.vlmc("create", "measured", "--size", "16")
+    for words, what in (([], "reads of 4096 bytes, depth 1"), (["--write", "--depth", "8", "--block", "65536"], "writes of 65536 bytes, depth 8")):
+        out = node.archipelago("bench", "measured", "--seconds", "1", *words).out
+        rate = re.search(r": (\d+) a second; 50 % within ", out)
+        check(out.startswith(what) and rate and int(rate[1]) > 0, f"what bench tells: {out}")
+    node.archipelago("bench", "nothing", code=None).complains(4, "nothing")
+    node.archipelago("bench", "measured", "--role", "nobody", code=None).complains(4, "nobody", "vlmcd")
+    node.archipelago("bench", "measured", "--depth", "0", code=None).complains(2, "depth")
+    node.vlmc("remove", "measured")

@@ -14,7 +14,7 @@ public final class Archipelago {
             Files     /etc/archipelago/archipelago.conf, /run/archipelago, /var/log/archipelago, /var/lib/archipelago
                       With ARCHIPELAGO_ROOT=DIR in the environment: etc/archipelago.conf, run, log and data in DIR.
             """,
-        List.of(Start.SPEC, Stop.SPEC, Restart.SPEC, Status.SPEC, Config.SPEC),
+        List.of(Start.SPEC, Stop.SPEC, Restart.SPEC, Status.SPEC, Bench.SPEC, Config.SPEC),
         ArchipelagoOptions::new);
 
     private Archipelago() {}

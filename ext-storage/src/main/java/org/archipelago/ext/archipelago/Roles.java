@@ -16,6 +16,13 @@ import org.archipelago.ext.text.Text;
 final class Roles {
     private Roles() {}
 
+    /** Throws Failure with NOT_FOUND, naming those that there are. */
+    static Role find(Configuration configuration, String name) {
+        List<String> names = configuration.roles().stream().map(Role::name).toList();
+        return configuration.role(name).orElseThrow(() -> new Failure(ExitCode.NOT_FOUND, "there is no role '" + Text.printable(name)
+            + "'" + Suggestion.of(name, names) + " Roles: " + String.join(", ", names)));
+    }
+
     /** Throws Failure with BUSY where volumes are mapped, whose I/O would wait for the role. */
     static void refuseMapped(Session session, String role) {
         List<Mapping> mapped = new MappingStore(session.locations().run()).all();
@@ -28,9 +35,7 @@ final class Roles {
 
     /** The process that a role has for itself. Throws Failure where it has none, or there is no such role. */
     static String processOf(Configuration configuration, String name, String action) {
-        List<String> names = configuration.roles().stream().map(Role::name).toList();
-        Role role = configuration.role(name).orElseThrow(() -> new Failure(ExitCode.NOT_FOUND, "there is no role '" + Text.printable(name)
-            + "'" + Suggestion.of(name, names) + " Roles: " + String.join(", ", names)));
+        Role role = find(configuration, name);
         return role.process().orElseThrow(() -> Failure.usage("role " + name + " lives in archipelagod, together with "
             + configuration.roles().stream().filter(r -> r.process().isEmpty() && !r.name().equals(name)).map(Role::name)
                 .collect(Collectors.joining(", ")) + ": " + action + " all of them ('archipelago " + action + "'), or give it a "

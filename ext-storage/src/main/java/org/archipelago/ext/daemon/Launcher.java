@@ -27,6 +27,7 @@ import org.archipelago.ext.control.Invocation;
 import org.archipelago.ext.daemon.ProcessState.Phase;
 import org.archipelago.ext.node.NodeStatus;
 import org.archipelago.posix.Posix;
+import org.archipelago.xseg.Segment;
 
 /** Starts and ends the daemon and the processes of roles, from a process of its own. Every wait has a bound. */
 public final class Launcher {
@@ -63,6 +64,16 @@ public final class Launcher {
                 "none of type vlmcd, so nothing would serve volumes", "at least one of that type"));
         }
         return findings;
+    }
+
+    /** Joins the segment of the daemon; throws SegmentException, or Failure where there is none. */
+    public static Segment join(Locations locations, Configuration configuration) {
+        if (ProcessState.read(locations.run(), ProcessState.MAIN).filter(ProcessState::running).isEmpty()) {
+            throw new Failure(ExitCode.NOT_RUNNING, "archipelagod is not running: there is no segment to join; start it (archipelago start)");
+        }
+        String id = Identity.peek(locations.data()).orElseThrow(() -> new Failure(ExitCode.FAILED, "the identity below "
+            + locations.data() + " cannot be read"));
+        return Segment.join(Daemon.segmentName(configuration, Identity.shorten(id)));
     }
 
     /** How the node is, by what its processes left. */
