@@ -2,6 +2,7 @@ package org.archipelago.ext.archipelago;
 
 import com.beust.jcommander.ParametersDelegate;
 import com.google.gson.GsonBuilder;
+import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import java.util.List;
 import org.archipelago.ext.Console;
@@ -13,6 +14,7 @@ import org.archipelago.ext.command.CommandSpec.Needs;
 import org.archipelago.ext.command.Session;
 import org.archipelago.ext.daemon.Launcher;
 import org.archipelago.ext.node.DaemonControl;
+import org.archipelago.ext.node.Mapping;
 import org.archipelago.ext.node.NodeStatus;
 import org.archipelago.ext.node.NodeStatus.RoleStatus;
 import org.archipelago.ext.node.NodeStatus.State;
@@ -74,7 +76,8 @@ final class Status implements Command {
                 + " ports, " + status.requestsInFlight() + " requests in flight");
         }
         console.outLine("identity      " + (status.identity().isEmpty() ? "none yet" : status.identity()));
-        console.outLine("mapped        " + status.mapped() + (status.mapped() == 1 ? " volume" : " volumes"));
+        int mapped = status.mapped().size();
+        console.outLine("mapped        " + mapped + (mapped == 1 ? " volume" : " volumes") + (mapped == 0 ? "" : ": " + Mapping.names(status.mapped())));
         console.outLine("");
     }
 
@@ -91,7 +94,10 @@ final class Status implements Command {
         segment.addProperty("ports", status.segmentPorts());
         json.add("segment", segment);
         json.addProperty("requestsInFlight", status.requestsInFlight());
-        json.addProperty("mapped", status.mapped());
+        json.addProperty("mapped", status.mapped().size());
+        JsonArray volumes = new JsonArray();
+        status.mapped().forEach(m -> volumes.add(m.volume()));
+        json.add("volumes", volumes);
         json.add("roles", TABLE.array(roles));
         return new GsonBuilder().setPrettyPrinting().serializeNulls().disableHtmlEscaping().create().toJson(json);
     }

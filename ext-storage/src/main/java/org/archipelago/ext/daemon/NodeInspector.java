@@ -59,7 +59,7 @@ final class NodeInspector {
         }
         ProcessState main = ProcessState.read(locations.run(), ProcessState.MAIN).orElseThrow();
         return new NodeStatus(version(), main.process().pid(), age(main), identity, roles, segmentName, segment.size(),
-            segment.ports(), inFlight(segment, new PortRange(0, segment.ports() - 1)) + node.nbdInFlight(), node.mapped().all().size());
+            segment.ports(), inFlight(segment, new PortRange(0, segment.ports() - 1)) + node.nbdInFlight(), node.mapped().all());
     }
 
     private Optional<Future<Integer>> ask(RunningNode node, Role role) {
@@ -99,7 +99,7 @@ final class NodeInspector {
     NodeStatus stopped() {
         List<RoleStatus> roles = configuration.roles().stream().map(this::stopped).toList();
         return new NodeStatus("", 0, 0, Identity.peek(locations.data()).orElse(""), roles, "", 0, 0, 0,
-            MappingStore.look(locations.run()).size());
+            MappingStore.look(locations.run()));
     }
 
     private RoleStatus stopped(Role role) {

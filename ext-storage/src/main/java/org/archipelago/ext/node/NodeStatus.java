@@ -13,7 +13,7 @@ import java.util.List;
  * @param segment its name; empty where there is none
  */
 public record NodeStatus(String version, long pid, long uptime, String identity, List<RoleStatus> roles, String segment,
-        long segmentBytes, int segmentPorts, int requestsInFlight, int mapped) {
+        long segmentBytes, int segmentPorts, int requestsInFlight, List<Mapping> mapped) {
 
     public enum State { RUNNING, STOPPED, FAILED }
 
