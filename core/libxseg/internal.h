@@ -14,6 +14,7 @@ struct xseg {
 	struct xseg_header h; /* validated copy; the shared one is not read again */
 	__u32 ring_shift;
 	int fd;               /* of the file, for its lock; -1 if anonymous */
+	__u64 inode;          /* of that file: tells segments of one name apart */
 	pid_t pid;            /* that joined */
 	pthread_mutex_t mutex; /* the file's lock does not exclude threads */
 	unsigned char *mine;  /* [nr_ports]: 1 = bound through this struct */
@@ -96,5 +97,6 @@ void xs_wake_all(struct xseg *xs);
 /* The bells of those that sleep in epoll. */
 void xs_ring_fifo(struct xseg *xs, uint32_t bell);
 void xs_remove_bell(struct xseg *xs, uint32_t bell);
+void xs_remove_abandoned_bells(const char *name);
 
 #endif

@@ -174,27 +174,63 @@ static void mend(const struct xseg *xs, struct xs_ring ring)
 }
 
 /*
+ * What a ring of the dead still names leads nowhere from now on.  This also moves
+ * a head that its owner was killed before moving: the next owner may want to see
+ * by one look at that word whether there is anything.
+ */
+static void drain(const struct xseg *xs, struct xs_ring ring)
+{
+	uint32_t batch[64];
+
+	for (uint32_t n = 0; n < xs->h.ring_size; n += 64)
+		if (!xs_ring_pop(&ring, batch, 64))
+			break;
+	mend(xs, ring);
+}
+
+/*
  * Ends a port that is marked dead: what it was sent goes back, then, if nobody
  * works on its requests, it is free.  May be cut short anywhere and repeated.
  */
 static int bury(struct xseg *xs, uint32_t number)
 {
 	struct xseg_port *port = xs_port(xs, number);
-	struct xs_ring ring = xs_request_ring(xs, port);
-	uint32_t batch[64];
 	int failed = 0;
 
-	for (uint32_t n = 0; n < xs->h.ring_size; n += 64)
-		if (!xs_ring_pop(&ring, batch, 64))
-			break;
 	xs_remove_bell(xs, number);
-	mend(xs, ring);
-	mend(xs, xs_reply_ring(xs, port));
+	drain(xs, xs_request_ring(xs, port));
+	drain(xs, xs_reply_ring(xs, port));
 	/* After the ring: who publishes now will see that the port is closed. */
 	for (uint32_t slot = 0; slot < xs->h.nr_requests; slot++)
 		failed += fail_slot(xs, slot, number);
 	if (!reclaim(xs, port))
 		xs_store_mb(&port->state, XSEG_PORT_FREE);
+	return failed;
+}
+
+static int needs_burial(struct xseg *xs, uint32_t number)
+{
+	uint32_t state = xs_load(&xs_port(xs, number)->state);
+
+	return state != XSEG_PORT_FREE && !xseg_alive(xs, number);
+}
+
+/*
+ * Under the lock: buries all whose owners are dead.  First they are all marked, so
+ * that each counts as dead for the others; and what one of them holds of another's
+ * goes back in the first round, so that the second finds it.
+ */
+static int bury_all_dead(struct xseg *xs)
+{
+	int failed = 0;
+
+	for (uint32_t port = 0; port < xs->h.nr_ports; port++)
+		if (needs_burial(xs, port))
+			xs_store_mb(&xs_port(xs, port)->state, XSEG_PORT_DEAD);
+	for (int round = 0; round < 2; round++)
+		for (uint32_t port = 0; port < xs->h.nr_ports; port++)
+			if (xs_load(&xs_port(xs, port)->state) == XSEG_PORT_DEAD)
+				failed += bury(xs, port);
 	return failed;
 }
 
@@ -214,6 +250,9 @@ static int bury_dead(struct xseg *xs, uint32_t number)
 	for (uint32_t other = 0; other < xs->h.nr_ports; other++)
 		if (xs_load(&xs_port(xs, other)->state) == XSEG_PORT_DEAD)
 			bury(xs, other);
+	/* Its requests may be with one that is dead and was not found so yet. */
+	if (xs_load(&port->state) != XSEG_PORT_FREE)
+		bury_all_dead(xs);
 	return failed;
 }
 
@@ -227,6 +266,24 @@ int xseg_recover(struct xseg *xs, uint32_t port)
 	/* The dead may have published without ringing, or not quite have rung. */
 	if (rc >= 0)
 		xs_wake_all(xs);
+	xs_unlock(xs);
+	return rc;
+}
+
+int xseg_recover_dead(struct xseg *xs)
+{
+	uint32_t port = 0;
+	int rc;
+
+	while (port < xs->h.nr_ports && !needs_burial(xs, port))
+		port++;
+	if (port == xs->h.nr_ports)
+		return 0;
+	rc = xs_lock(xs);
+	if (rc)
+		return rc;
+	rc = bury_all_dead(xs);
+	xs_wake_all(xs);
 	xs_unlock(xs);
 	return rc;
 }
@@ -298,6 +355,10 @@ static int take_port(struct xseg *xs, uint32_t number, uint32_t nr_requests,
 		return xs_fail(ENOENT, "cannot read /proc/%d/stat, which proves that an owner "
 			       "lives", getpid());
 	rc = give_space(xs, number, nr_requests, nr_pages);
+	if (rc) {
+		bury_all_dead(xs);
+		rc = give_space(xs, number, nr_requests, nr_pages);
+	}
 	if (rc)
 		return rc;
 	xs_store(&port->pid, getpid());
@@ -333,6 +394,7 @@ int xseg_bind(struct xseg *xs, uint32_t port, uint32_t nr_requests, uint64_t dat
 	if (rc)
 		return rc;
 	rc = take_port(xs, port, nr_requests, nr_pages, role, bell);
+	xs_wake_all(xs); /* as in xseg_recover(): this may have been one */
 	xs_unlock(xs);
 	return rc;
 }

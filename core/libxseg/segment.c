@@ -217,19 +217,6 @@ int xseg_create(const char *name, const struct xseg_params *params)
 	return rc;
 }
 
-/* The bells of processes that were killed have nobody else to remove them. */
-static void remove_bells(const char *name)
-{
-	struct xseg *xs;
-
-	if (xseg_join(name, &xs))
-		return;
-	for (uint32_t port = 0; port < xs->h.nr_ports; port++)
-		if (xs_load(&xs_port(xs, port)->fifo) && !xseg_alive(xs, port))
-			xs_remove_bell(xs, port);
-	xseg_leave(xs);
-}
-
 int xseg_destroy(const char *name)
 {
 	char path[sizeof(SHM) + 1 + XSEG_NAME_MAX];
@@ -237,7 +224,7 @@ int xseg_destroy(const char *name)
 
 	if (rc)
 		return rc;
-	remove_bells(name);
+	xs_remove_abandoned_bells(name);
 	if (unlink(path))
 		rc = xs_fail(errno, "cannot remove segment %s: %s", name, strerror(errno));
 	return rc;
@@ -306,9 +293,13 @@ int xseg_join(const char *name, struct xseg **xs)
 		rc = xs_fail(EUCLEAN, SHM "/%s is not a segment", name);
 	else
 		rc = check_header(&h, st.st_size, name);
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	rc = map(&h, fd, xs);
 	if (!rc)
-		return map(&h, fd, xs);
-	close(fd);
+		(*xs)->inode = st.st_ino;
 	return rc;
 }
 

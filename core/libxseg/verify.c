@@ -108,22 +108,21 @@ static void survey_ring(struct survey *s, uint32_t number, const char *kind, str
 		found(s, "port %u: its %s ring has %s", number, kind, trouble);
 }
 
-static void survey_runs(struct survey *s, uint32_t number, const struct xseg_port *p)
+static void survey_runs(struct survey *s, uint32_t number, struct xseg_port *p)
 {
 	const struct xseg_header *h = &s->xs->h;
+	uint32_t first, count;
 
-	if (p->nr_requests > h->ring_size ||
-	    (uint64_t)p->first_request + p->nr_requests > h->nr_requests)
-		found(s, "port %u: has requests %u + %u of %u", number, p->first_request,
-		      p->nr_requests, h->nr_requests);
+	/* What was checked is what is used, whatever others write meanwhile. */
+	if (!xs_run_of_slots(s->xs, p, &first, &count))
+		found(s, "port %u: has requests %u + %u of %u", number, first, count,
+		      h->nr_requests);
 	else
-		for (uint32_t i = 0; i < p->nr_requests; i++) {
-			uint32_t *owner = &s->owner[p->first_request + i];
-
-			if (*owner)
-				found(s, "request %u: belongs to ports %u and %u",
-				      p->first_request + i, *owner - 1, number);
-			*owner = number + 1;
+		for (uint32_t slot = first; slot < first + count; slot++) {
+			if (s->owner[slot])
+				found(s, "request %u: belongs to ports %u and %u", slot,
+				      s->owner[slot] - 1, number);
+			s->owner[slot] = number + 1;
 		}
 	if ((uint64_t)p->first_page + p->nr_pages > h->data_pages)
 		found(s, "port %u: has data pages %u + %u of %" PRIu64, number, p->first_page,

@@ -48,7 +48,10 @@ struct xseg_params {
  */
 int xseg_create(const char *name, const struct xseg_params *params);
 
-/* Removes the name; processes that joined keep their mapping.  -ENOENT. */
+/*
+ * Removes the name, and the FIFOs of former owners that are dead; processes that
+ * joined keep what they have.  -ENOENT.
+ */
 int xseg_destroy(const char *name);
 
 /*
@@ -84,7 +87,7 @@ const char *xseg_strerror(void);
  * A port whose owner is dead is recovered first.  src of the slots is set; their
  * other fields are what they were.
  * -EBUSY owned by a living process, -EAGAIN a dead owner's requests are still
- * with others, -ENOSPC no run of slots or pages is free, -EINVAL.
+ * with living others, -ENOSPC no run of slots or pages is free, -EINVAL.
  */
 int xseg_bind(struct xseg *xs, uint32_t port, uint32_t nr_requests,
 	      uint64_t data_bytes, const char *role, uint32_t bell);
@@ -152,7 +155,7 @@ int xseg_wake(struct xseg *xs, uint32_t bell);
 
 /*
  * For an owner that sleeps in epoll or poll: from now on this bell is rung by
- * eight bytes into a FIFO, /dev/shm/NAME.bell.PORT, or an eventfd where the
+ * eight bytes into a FIFO, /dev/shm/NAME.bell.PORT.INODE, or an eventfd where the
  * segment is anonymous.  Returns the non-blocking descriptor that becomes
  * readable; the caller drains it with read(2) of at least 8 bytes and never
  * closes it: xseg_leave() does.  prepare and cancel as above, poll instead of
@@ -177,6 +180,14 @@ int xseg_alive(struct xseg *xs, uint32_t port);
  * thread.  May be killed at any point and called again.
  */
 int xseg_recover(struct xseg *xs, uint32_t port);
+
+/*
+ * xseg_recover() of every port whose owner is dead, all at once, so that those
+ * which hold each other's requests become free too.  Returns how many requests
+ * were failed.  Without a lock, and quick, where nobody is dead.  Bind does the
+ * same before it says -EAGAIN or -ENOSPC.
+ */
+int xseg_recover_dead(struct xseg *xs);
 
 /*
  * Looks at every structure and writes a line for each contradiction to out

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What each function of ports and requests promises, one at a time. */
+#include <glob.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sys/ptrace.h>
 #include "test.h"
 
 static uint32_t first_of(struct xseg *xs, uint32_t port)
@@ -185,6 +188,19 @@ static void left(struct xseg *xs)
 	CHECK_EQ(xseg_verify(xs, stderr), 0);
 }
 
+static int bells_there(void)
+{
+	char pattern[128];
+	glob_t found;
+	int n;
+
+	snprintf(pattern, sizeof(pattern), "/dev/shm/%s.bell.*", test_segment);
+	n = glob(pattern, 0, NULL, &found) ? 0 : found.gl_pathc;
+	if (n)
+		globfree(&found);
+	return n;
+}
+
 /* An owner that sleeps in poll() is rung through a FIFO or an eventfd. */
 static void bell_fd(struct xseg *xs, struct xseg *ringer)
 {
@@ -207,16 +223,7 @@ static void bell_fd(struct xseg *xs, struct xseg *ringer)
 		CHECK_EQ(poll(&poll_fd, 1, 0), 0);
 	}
 	CHECK_EQ(xseg_unbind(xs, 2), 0);
-	snprintf(sink, sizeof(sink), "/dev/shm/%s.bell.2", test_segment);
-	CHECK(access(sink, F_OK) && errno == ENOENT);
-}
-
-static int bell_is_there(void)
-{
-	char path[96];
-
-	snprintf(path, sizeof(path), "/dev/shm/%s.bell.3", test_segment);
-	return !access(path, F_OK);
+	CHECK_EQ(bells_there(), 0);
 }
 
 /* A killed owner's FIFO does not stay for ever. */
@@ -232,13 +239,199 @@ static void orphaned_bell(struct xseg *xs)
 			_exit(0);
 		}
 		reap(child);
-		CHECK(bell_is_there());
+		CHECK_EQ(bells_there(), 1);
 		if (!round)
 			CHECK_EQ(xseg_recover(xs, 3), 0);
 		else
 			CHECK_EQ(xseg_destroy(test_segment), 0);
-		CHECK(!bell_is_there());
+		CHECK_EQ(bells_there(), 0);
 	}
+}
+
+/* Who still uses a segment that was removed rings, and removes, its own bells. */
+static void bell_of_another_life(void)
+{
+	struct xseg *old = make(4, 8, 16, 4096), *new, *other;
+	struct pollfd poll_fd = { .events = POLLIN };
+
+	CHECK_EQ(xseg_bind(old, 3, 0, 0, "old", 3), 0);
+	CHECK(xseg_bell_fd(old, 3) >= 0);
+	CHECK_EQ(xseg_destroy(test_segment), 0);
+	CHECK_EQ(bells_there(), 1); /* in use */
+	new = make(4, 8, 16, 4096);
+	CHECK_EQ(xseg_bind(new, 3, 0, 0, "new", 3), 0);
+	poll_fd.fd = xseg_bell_fd(new, 3);
+	xseg_leave(old);
+	CHECK_EQ(bells_there(), 1);
+	other = join();
+	CHECK_EQ(xseg_prepare_wait(new, 3), 0);
+	CHECK_EQ(xseg_wake(other, 3), 0);
+	CHECK_EQ(poll(&poll_fd, 1, 0), 1);
+	CHECK_EQ(xseg_destroy(test_segment), 0);
+	xseg_leave(new);
+	xseg_leave(other);
+	CHECK_EQ(bells_there(), 0);
+}
+
+/* --- what the dead leave behind ----------------------------------------- */
+
+static void make_small(void)
+{
+	struct xseg_params params = { 4, 8, 16, 0600, 4 * 4096 };
+
+	CHECK_EQ(xseg_create(test_segment, &params), 0);
+}
+
+static void killed(void (*doing)(struct xseg *))
+{
+	pid_t child = fork();
+	int status;
+
+	if (!child) {
+		doing(join());
+		raise(SIGKILL);
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static void take_all_space(struct xseg *xs)
+{
+	CHECK_EQ(xseg_bind(xs, 3, 0, 0, "bell", 3), 0);
+	CHECK_EQ(xseg_bind(xs, 2, 8, 4096, "a", 3), 0);
+	CHECK_EQ(xseg_bind(xs, 1, 8, 3 * 4096, "b", 3), 0);
+}
+
+static void serve_myself(struct xseg *xs)
+{
+	uint32_t slot, out;
+
+	CHECK_EQ(xseg_bind(xs, 0, 0, 0, "server", 0), 0);
+	CHECK_EQ(xseg_bind(xs, 1, 8, 4096, "client", 1), 0);
+	slot = first_of(xs, 1);
+	CHECK_EQ(xseg_submit(xs, 0, &slot, 1), 1);
+	CHECK_EQ(xseg_accept(xs, 0, &out, 1), 1);
+}
+
+/* All that dead processes had is free for whoever binds, in any order. */
+static void estate(void)
+{
+	struct xseg *xs;
+
+	make_small();
+	xs = join();
+	killed(take_all_space);
+	CHECK_EQ(xseg_bind(xs, 3, 0, 0, "bell", 3), 0);
+	CHECK_EQ(xseg_bind(xs, 2, 8, 3 * 4096, "b", 3), 0);
+	CHECK_EQ(xseg_unbind(xs, 2), 0);
+	CHECK_EQ(xseg_unbind(xs, 3), 0);
+
+	killed(serve_myself); /* each of its ports has the other's request */
+	CHECK_EQ(xseg_bind(xs, 1, 8, 4096, "client", 1), 0);
+	CHECK_EQ(xseg_unbind(xs, 1), 0);
+	killed(serve_myself);
+	CHECK_EQ(xseg_recover(xs, 1), 0);
+	CHECK_EQ(xseg_verify(xs, stderr), 0);
+	killed(serve_myself);
+	CHECK_EQ(xseg_recover_dead(xs), 1);
+	CHECK_EQ(xseg_recover_dead(xs), 0);
+	CHECK_EQ(xseg_verify(xs, stderr), 0);
+	CHECK_EQ(xseg_destroy(test_segment), 0);
+	xseg_leave(xs);
+}
+
+static void be_stepped(void)
+{
+	struct xseg *xs = join();
+	uint32_t slots[8];
+
+	CHECK_EQ(xseg_bind(xs, 1, 4, 0, "victim", 1), 0);
+	for (int i = 0; i < 4; i++)
+		slots[i] = first_of(xs, 1) + i;
+	CHECK_EQ(xseg_submit(xs, 0, slots, 4), 4);
+	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL))
+		_exit(77);
+	raise(SIGSTOP);
+	xseg_receive(xs, 1, slots, 8);
+	_exit(1);
+}
+
+/*
+ * An owner is killed when it has taken all answers and not yet moved the head.
+ * Its successor may look at that word alone to see whether there are answers.
+ */
+static void lagging_head(void)
+{
+	struct xseg_port *port;
+	uint32_t out[8];
+	struct xseg *xs;
+	int status, n;
+	pid_t child;
+	__u64 *last;
+
+	make_small();
+	xs = join();
+	CHECK_EQ(xseg_bind(xs, 0, 0, 0, "server", 0), 0);
+	child = fork();
+	if (!child)
+		be_stepped();
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+		test_lacks("ptrace, to stop a process between two instructions");
+		return;
+	}
+	n = xseg_accept(xs, 0, out, 8);
+	CHECK_EQ(n, 4);
+	CHECK_EQ(xseg_respond(xs, out, n), n);
+	port = (void *)((char *)xseg_base(xs) + xseg_header(xs)->ports_at +
+			xseg_header(xs)->port_stride);
+	last = (__u64 *)(port + 1) + xseg_header(xs)->ring_size + n - 1;
+	while (xs_load(last) >> 32 == 0) {
+		CHECK(!ptrace(PTRACE_SINGLESTEP, child, NULL, NULL));
+		CHECK_EQ(waitpid(child, &status, 0), child);
+		CHECK(WIFSTOPPED(status));
+	}
+	kill(child, SIGKILL);
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK(xs_load(&port->reply_head) != xs_load(&port->reply_tail));
+	CHECK_EQ(xseg_bind(xs, 1, 4, 0, "successor", 1), 0);
+	CHECK_EQ(xs_load(&port->reply_head), xs_load(&port->reply_tail));
+	CHECK_EQ(xseg_destroy(test_segment), 0);
+	xseg_leave(xs);
+}
+
+/* --- a segment that changes while it is looked at ------------------------ */
+
+static int flipping;
+
+static void *flip(void *argument)
+{
+	static const uint32_t values[] = { 0, 0x7fffffff, 0, 0xfff0, 0 };
+	__u32 *first = argument;
+
+	for (uint32_t i = 0; __atomic_load_n(&flipping, __ATOMIC_RELAXED); i++)
+		__atomic_store_n(first, values[i % 5], __ATOMIC_RELAXED);
+	return NULL;
+}
+
+static void verified_while_it_changes(void)
+{
+	struct xseg_port *port;
+	pthread_t thread;
+	struct xseg *xs;
+
+	make_small();
+	xs = join();
+	CHECK_EQ(xseg_bind(xs, 0, 8, 0, "flipped", 0), 0);
+	port = (void *)((char *)xseg_base(xs) + xseg_header(xs)->ports_at);
+	flipping = 1;
+	CHECK(!pthread_create(&thread, NULL, flip, &port->first_request));
+	for (int i = 0; i < 3000; i++)
+		CHECK(xseg_verify(xs, NULL) >= 0);
+	flipping = 0;
+	pthread_join(thread, NULL);
+	CHECK_EQ(xseg_destroy(test_segment), 0);
+	xseg_leave(xs);
 }
 
 int main(void)
@@ -254,11 +447,15 @@ int main(void)
 	left(xs);
 	other = join();
 	bell_fd(xs, other);
-	orphaned_bell(xs);
+	orphaned_bell(xs); /* and destroys it */
 	xseg_leave(other);
 	xseg_leave(xs);
 	CHECK_EQ(xseg_anonymous(&params, &xs), 0);
 	bell_fd(xs, xs);
 	xseg_leave(xs);
+	bell_of_another_life();
+	estate();
+	lagging_head();
+	verified_while_it_changes();
 	return test_exit_code;
 }

@@ -75,6 +75,8 @@ public final class LibXseg {
 
     public static native int xseg_recover(long xs, int port);
 
+    public static native int xseg_recover_dead(long xs);
+
     /** Only counts where fileAddress is 0; a C {@code FILE *} otherwise. */
     public static native int xseg_verify(long xs, long fileAddress);
 }
