@@ -165,7 +165,7 @@ static const char *slot_trouble(struct survey *s, uint32_t slot)
 	struct xseg_port *owner, *to;
 	struct xs_ring ring;
 
-	if (state > XSEG_REQUEST_DONE)
+	if (state > XSEG_REQUEST_FAILING)
 		return "is in a state that does not exist";
 	if (!s->owner[slot])
 		return state == XSEG_REQUEST_FREE ? NULL : "travels but belongs to no port";
@@ -184,6 +184,8 @@ static const char *slot_trouble(struct survey *s, uint32_t slot)
 	to = xs_port(s->xs, dst);
 	if (xs_load(&to->state) == XSEG_PORT_FREE)
 		return "was sent to a port that nobody serves";
+	if (state == XSEG_REQUEST_FAILING && xs_load(&to->state) != XSEG_PORT_DEAD)
+		return "is being failed, but its destination is not dead";
 	ring = xs_request_ring(s->xs, to);
 	return state != XSEG_REQUEST_SUBMITTED || in_ring(&ring, slot) ? NULL :
 	       "was sent, but the ring of its destination does not name it";
@@ -223,16 +225,34 @@ int xseg_verify(struct xseg *xs, FILE *out)
 
 static void report_requests(struct xseg *xs, uint32_t port, FILE *out)
 {
-	static const char *const names[] = { "free", "submitted", "accepted", "done" };
-	uint32_t first, count, states[4] = { 0 };
+	static const char *const names[] = { "free", "submitted", "accepted", "done", "failing",
+					     "spoilt" };
+	uint32_t first, count, states[6] = { 0 };
 
 	if (xseg_port_slots(xs, port, &first, &count))
 		return;
-	for (uint32_t i = 0; i < count; i++)
-		states[xs_load(&xs_slot(xs, first + i)->state) & 3]++;
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t state = xs_load(&xs_slot(xs, first + i)->state);
+
+		states[state < 5 ? state : 5]++;
+	}
 	fprintf(out, "  requests      %u from %u:", count, first);
-	for (int i = 0; i < 4; i++)
-		fprintf(out, " %u %s%s", states[i], names[i], i < 3 ? "," : "\n");
+	for (int i = 0; i < 6; i++)
+		if (i < 4 || states[i])
+			fprintf(out, "%s %u %s", i ? "," : "", states[i], names[i]);
+	fputc('\n', out);
+}
+
+/* Whoever may write a segment must not write to a terminal through it. */
+static void print_role(const struct xseg_port *p, FILE *out)
+{
+	for (int i = 0; i < XSEG_NAME_MAX - 1; i++) {
+		unsigned char c = __atomic_load_n(&p->role[i], __ATOMIC_RELAXED);
+
+		if (!c)
+			break;
+		fprintf(out, c < ' ' || c > '~' || c == '\\' ? "\\x%02x" : "%c", c);
+	}
 }
 
 static void report_bound(struct xseg *xs, uint32_t number, FILE *out)
@@ -243,7 +263,9 @@ static void report_bound(struct xseg *xs, uint32_t number, FILE *out)
 	struct timespec now;
 
 	clock_gettime(CLOCK_BOOTTIME, &now);
-	fprintf(out, "port %u: %.*s\n", number, XSEG_NAME_MAX - 1, p->role);
+	fprintf(out, "port %u: ", number);
+	print_role(p, out);
+	fputc('\n', out);
 	fprintf(out, "  owner         process %u, %s, last seen %.3f s ago; bind %u of this port\n",
 		p->pid, p->state == XSEG_PORT_DEAD ? "gone, requests still with others" :
 		xseg_alive(xs, number) ? "alive" : "dead: recover it",

@@ -55,7 +55,8 @@ int xseg_create(const char *name, const struct xseg_params *params);
 int xseg_destroy(const char *name);
 
 /*
- * Maps a segment.  -ENOENT, -EACCES, -EPROTO for another ABI (xseg_strerror names
+ * Maps a segment.  -ENOENT, -EACCES also where another user than root owns it and
+ * everyone, or no group of the caller's, may write it, -EPROTO for another ABI (xseg_strerror names
  * both), -EUCLEAN where the header contradicts itself, the file's name or size.
  */
 int xseg_join(const char *name, struct xseg **xs);
@@ -94,7 +95,8 @@ int xseg_bind(struct xseg *xs, uint32_t port, uint32_t nr_requests,
 
 /*
  * Calls back what port has sent and nobody has accepted, then gives port up:
- * what was sent to it and is not answered goes back with EOWNERDEAD.  -EAGAIN
+ * what was sent to it and is not answered goes back with EOWNERDEAD; another thread
+ * may be in xseg_respond() meanwhile, and then one of the two answers.  -EAGAIN
  * where others still work on its requests: it stays bound.
  */
 int xseg_unbind(struct xseg *xs, uint32_t port);
@@ -182,12 +184,26 @@ int xseg_alive(struct xseg *xs, uint32_t port);
 int xseg_recover(struct xseg *xs, uint32_t port);
 
 /*
+ * The same for a thread that may not wait: -EAGAIN where another process is binding,
+ * unbinding or recovering, or was stopped while it did.
+ */
+int xseg_try_recover(struct xseg *xs, uint32_t port);
+
+/*
  * xseg_recover() of every port whose owner is dead, all at once, so that those
  * which hold each other's requests become free too.  Returns how many requests
  * were failed.  Without a lock, and quick, where nobody is dead.  Bind does the
  * same before it says -EAGAIN or -ENOSPC.
  */
 int xseg_recover_dead(struct xseg *xs);
+
+/*
+ * 1 where another handle has the lock of what changes who owns what: *pid is the
+ * process (0 where it has not noted that yet), and xseg_strerror() says more of it.
+ * 0 where nobody has it.  The kernel takes it from a process that dies, so only one
+ * that is stopped can be in the way for long.  Any process, any thread.
+ */
+int xseg_lock_holder(struct xseg *xs, uint32_t *pid);
 
 /*
  * Looks at every structure and writes a line for each contradiction to out

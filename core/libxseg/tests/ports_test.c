@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sys/ptrace.h>
 #include "test.h"
+#include "internal.h"
 
 static uint32_t first_of(struct xseg *xs, uint32_t port)
 {
@@ -125,8 +126,7 @@ static void travel(struct xseg *xs)
 /* A ring that others fill does not stop answers from arriving. */
 static void spoilt_ring(struct xseg *xs)
 {
-	struct xseg_port *port = (void *)((char *)xseg_base(xs) + xseg_header(xs)->ports_at +
-					  xseg_header(xs)->port_stride);
+	struct xseg_port *port = xs_port(xs, 1);
 	__u64 *replies = (__u64 *)(port + 1) + xseg_header(xs)->ring_size;
 	uint32_t slots[8], out[8];
 
@@ -383,8 +383,7 @@ static void lagging_head(void)
 	n = xseg_accept(xs, 0, out, 8);
 	CHECK_EQ(n, 4);
 	CHECK_EQ(xseg_respond(xs, out, n), n);
-	port = (void *)((char *)xseg_base(xs) + xseg_header(xs)->ports_at +
-			xseg_header(xs)->port_stride);
+	port = xs_port(xs, 1);
 	last = (__u64 *)(port + 1) + xseg_header(xs)->ring_size + n - 1;
 	while (xs_load(last) >> 32 == 0) {
 		CHECK(!ptrace(PTRACE_SINGLESTEP, child, NULL, NULL));
@@ -396,6 +395,168 @@ static void lagging_head(void)
 	CHECK(xs_load(&port->reply_head) != xs_load(&port->reply_tail));
 	CHECK_EQ(xseg_bind(xs, 1, 4, 0, "successor", 1), 0);
 	CHECK_EQ(xs_load(&port->reply_head), xs_load(&port->reply_tail));
+	CHECK_EQ(xseg_destroy(test_segment), 0);
+	xseg_leave(xs);
+}
+
+/* One that is stopped with the lock holds up only those who want to wait. */
+static void stopped_with_lock(void)
+{
+	uint32_t holder;
+	struct xseg *xs;
+	uint64_t start;
+	pid_t child;
+	int status;
+
+	make_small();
+	xs = join();
+	child = fork();
+	if (!child) {
+		CHECK_EQ(xs_lock(join()), 0);
+		raise(SIGSTOP);
+		_exit(1);
+	}
+	CHECK_EQ(waitpid(child, &status, WUNTRACED), child);
+	start = now_ms();
+	CHECK_EQ(xseg_try_recover(xs, 0), -EAGAIN);
+	CHECK(strstr(xseg_strerror(), "stopped"));
+	CHECK_EQ(xseg_lock_holder(xs, &holder), 1);
+	CHECK_EQ(holder, child);
+	CHECK_EQ(xseg_recover_dead(xs), 0); /* nobody is: no lock is needed */
+	CHECK(now_ms() < start + 1000);
+	kill(child, SIGKILL);
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK_EQ(xseg_lock_holder(xs, &holder), 0);
+	CHECK_EQ(xseg_try_recover(xs, 0), 0);
+	CHECK_EQ(xs_lock(xs), 0);
+	CHECK_EQ(xseg_lock_holder(xs, &holder), 0); /* by another, it says */
+	xs_unlock(xs);
+	CHECK_EQ(xseg_destroy(test_segment), 0);
+	xseg_leave(xs);
+}
+
+/* Each entry of a mended ring is one that no producer has seen there before. */
+static void mended_ring(void)
+{
+	struct xs_ring ring;
+	uint32_t slot, out;
+	struct xseg *xs;
+
+	make_small();
+	xs = join();
+	ring = xs_request_ring(xs, xs_port(xs, 0));
+	CHECK_EQ(xseg_bind(xs, 1, 1, 0, "client", 1), 0);
+	slot = first_of(xs, 1);
+	for (int life = 0; life < 3; life++) {
+		__u64 tail, words[8];
+
+		CHECK_EQ(xseg_bind(xs, 0, 0, 0, "server", 0), 0);
+		for (int i = 0; i < 21; i++) {
+			CHECK_EQ(xseg_submit(xs, 0, &slot, 1), 1);
+			CHECK_EQ(xseg_accept(xs, 0, &out, 1), 1);
+			CHECK_EQ(xseg_respond(xs, &out, 1), 1);
+			CHECK_EQ(xseg_receive(xs, 1, &out, 1), 1);
+		}
+		tail = xs_load(ring.tail); /* as a producer sees them that is then stopped */
+		memcpy(words, ring.words, sizeof(words));
+		ring.words[6] = 99;
+		CHECK_EQ(xseg_unbind(xs, 0), 0);
+		CHECK(!xs_ring_trouble(&ring, 16));
+		CHECK_EQ(xseg_bind(xs, 0, 0, 0, "server", 0), 0);
+		for (int i = 0; i < 40; i++) {
+			CHECK(!xs_cas(ring.tail, tail, tail + 1));
+			CHECK(!xs_cas(ring.tail, tail - 1, tail));
+			for (int k = 0; k < 8; k++)
+				CHECK(xs_load(&ring.words[k]) != words[k]);
+			CHECK_EQ(xseg_submit(xs, 0, &slot, 1), 1);
+			CHECK_EQ(xseg_accept(xs, 0, &out, 1), 1);
+			CHECK_EQ(xseg_respond(xs, &out, 1), 1);
+			CHECK_EQ(xseg_receive(xs, 1, &out, 1), 1);
+		}
+		CHECK_EQ(xseg_unbind(xs, 0), 0);
+	}
+	CHECK_EQ(xseg_verify(xs, stderr), 0);
+	CHECK_EQ(xseg_destroy(test_segment), 0);
+	xseg_leave(xs);
+}
+
+/* --- answered, or failed, by two threads at once -------------------------- */
+
+enum { RACES = SLOWED ? 500 : 3000, RACED = 8 };
+
+static struct {
+	struct xseg *xs;
+	pthread_barrier_t barrier;
+	uint32_t slots[RACED];
+	int n, pause;
+} race;
+
+static void *answer_each(void *argument)
+{
+	for (int i = 0; i < RACES; i++) {
+		pthread_barrier_wait(&race.barrier);
+		for (volatile int n = race.pause; n; n--)
+			;
+		for (int k = 0; k < race.n; k++)
+			xseg_respond(race.xs, race.slots + k, 1);
+		pthread_barrier_wait(&race.barrier);
+	}
+	return argument;
+}
+
+static int expect_whole_answers(struct xseg *xs)
+{
+	int died = 0;
+
+	for (int left = RACED; left; left--) {
+		struct xseg_request *r;
+		uint32_t slot;
+
+		CHECK_EQ(xseg_receive(xs, 1, &slot, 1), 1);
+		r = xseg_request(xs, slot);
+		CHECK_EQ(r->serviced, r->status ? 0 : 77);
+		CHECK(!r->status || r->status == EOWNERDEAD);
+		died += !!r->status;
+	}
+	return died;
+}
+
+static void unbound_while_answering(void)
+{
+	uint32_t slots[RACED];
+	int died = 0, window = 40000;
+	pthread_t thread;
+	struct xseg *xs;
+
+	make_small();
+	race.xs = xs = join();
+	CHECK_EQ(xseg_bind(xs, 1, RACED, 0, "client", 1), 0);
+	for (int i = 0; i < RACED; i++)
+		slots[i] = first_of(xs, 1) + i;
+	pthread_barrier_init(&race.barrier, NULL, 2);
+	CHECK(!pthread_create(&thread, NULL, answer_each, NULL));
+	for (int i = 0; i < RACES; i++) {
+		int was = died;
+
+		CHECK_EQ(xseg_bind(xs, 0, 0, 0, "server", 0), 0);
+		CHECK_EQ(xseg_submit(xs, 0, slots, RACED), RACED);
+		race.n = xseg_accept(xs, 0, race.slots, RACED);
+		CHECK_EQ(race.n, RACED);
+		for (int k = 0; k < race.n; k++) {
+			xseg_request(xs, race.slots[k])->status = 0;
+			xseg_request(xs, race.slots[k])->serviced = 77;
+		}
+		race.pause = below(window + 1);
+		pthread_barrier_wait(&race.barrier);
+		CHECK_EQ(xseg_unbind(xs, 0), 0);
+		pthread_barrier_wait(&race.barrier);
+		died += expect_whole_answers(xs);
+		/* Seeks the moment at which either may be first. */
+		window += died - was > RACED / 2 ? -window / 64 : window / 64 + 1;
+	}
+	pthread_join(thread, NULL);
+	pthread_barrier_destroy(&race.barrier);
+	printf("  %d of %d requests failed, the others were answered\n", died, RACES * RACED);
 	CHECK_EQ(xseg_destroy(test_segment), 0);
 	xseg_leave(xs);
 }
@@ -423,7 +584,7 @@ static void verified_while_it_changes(void)
 	make_small();
 	xs = join();
 	CHECK_EQ(xseg_bind(xs, 0, 8, 0, "flipped", 0), 0);
-	port = (void *)((char *)xseg_base(xs) + xseg_header(xs)->ports_at);
+	port = xs_port(xs, 0);
 	flipping = 1;
 	CHECK(!pthread_create(&thread, NULL, flip, &port->first_request));
 	for (int i = 0; i < 3000; i++)
@@ -456,6 +617,9 @@ int main(void)
 	bell_of_another_life();
 	estate();
 	lagging_head();
+	stopped_with_lock();
+	mended_ring();
+	unbound_while_answering();
 	verified_while_it_changes();
 	return test_exit_code;
 }
