@@ -6,6 +6,7 @@
  * write to it, and its number must not have become some other file's by then.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -13,11 +14,14 @@
 #include <unistd.h>
 #include "internal.h"
 
-#define PATH_LENGTH (XSEG_NAME_MAX + 32)
+#define SHM "/dev/shm"
+#define PATH_LENGTH (XSEG_NAME_MAX + 64)
 
+/* The inode keeps those apart who use a segment and a later one of its name. */
 static void fifo_path(const struct xseg *xs, uint32_t bell, char path[PATH_LENGTH])
 {
-	snprintf(path, PATH_LENGTH, "/dev/shm/%s.bell.%u", xs->h.name, bell);
+	snprintf(path, PATH_LENGTH, SHM "/%s.bell.%u.%llu", xs->h.name, bell,
+		 (unsigned long long)xs->inode);
 }
 
 /* Both ends at once: so writing needs no reader and raises no SIGPIPE. */
@@ -100,4 +104,41 @@ void xs_remove_bell(struct xseg *xs, uint32_t bell)
 		return;
 	fifo_path(xs, bell, path);
 	unlink(path);
+}
+
+/* An owner keeps both ends open for as long as it lives. */
+static int abandoned(int directory, const char *file)
+{
+	struct stat st;
+	int fd;
+
+	if (fstatat(directory, file, &st, AT_SYMLINK_NOFOLLOW) || !S_ISFIFO(st.st_mode))
+		return 0;
+	fd = openat(directory, file, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 && errno == ENXIO;
+}
+
+/*
+ * The FIFOs that killed owners left, of this and of any former segment of that
+ * name: nobody else would remove them.
+ */
+void xs_remove_abandoned_bells(const char *name)
+{
+	DIR *directory = opendir(SHM);
+	size_t n = strlen(name);
+	struct dirent *entry;
+
+	if (!directory)
+		return;
+	while ((entry = readdir(directory))) {
+		const char *rest = entry->d_name + n;
+
+		if (!strncmp(entry->d_name, name, n) && !strncmp(rest, ".bell.", 6) &&
+		    strspn(rest + 6, "0123456789.") == strlen(rest + 6) &&
+		    abandoned(dirfd(directory), entry->d_name))
+			unlinkat(dirfd(directory), entry->d_name, 0);
+	}
+	closedir(directory);
 }

@@ -14,7 +14,9 @@ struct xseg {
 	struct xseg_header h; /* validated copy; the shared one is not read again */
 	__u32 ring_shift;
 	int fd;               /* of the file, for its lock; -1 if anonymous */
+	__u64 inode;          /* of that file: tells segments of one name apart */
 	pid_t pid;            /* that joined */
+	__u64 pid_start;      /* of that process; 0 where /proc does not tell */
 	pthread_mutex_t mutex; /* the file's lock does not exclude threads */
 	unsigned char *mine;  /* [nr_ports]: 1 = bound through this struct */
 	int *bells;           /* [nr_ports]: descriptors, -1 = none; see bell.c */
@@ -23,12 +25,21 @@ struct xseg {
 /* Keeps the message for xseg_strerror(), returns -error. */
 int xs_fail(int error, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
 
-/* Makes exclusive what changes the ports' line 0.  -ETIMEDOUT after 5 s. */
+/* Makes exclusive what changes the ports' line 0.  -ETIMEDOUT after 5 s; try -EAGAIN. */
 int xs_lock(struct xseg *xs);
+int xs_try_lock(struct xseg *xs);
 void xs_unlock(struct xseg *xs);
 
 /* 1 while the process has a thread that could touch memory. */
 int xs_process_lives(pid_t pid, uint64_t start);
+
+/* "alive", "stopped" or "dead". */
+const char *xs_process_condition(pid_t pid, uint64_t start);
+
+/* 0 where /proc does not tell. */
+uint64_t xs_process_start(pid_t pid);
+
+uint64_t xs_boottime_ns(void);
 
 static inline struct xseg_port *xs_port(const struct xseg *xs, uint32_t port)
 {
@@ -96,5 +107,6 @@ void xs_wake_all(struct xseg *xs);
 /* The bells of those that sleep in epoll. */
 void xs_ring_fifo(struct xseg *xs, uint32_t bell);
 void xs_remove_bell(struct xseg *xs, uint32_t bell);
+void xs_remove_abandoned_bells(const char *name);
 
 #endif

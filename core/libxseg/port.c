@@ -82,6 +82,27 @@ int xs_process_lives(pid_t pid, uint64_t pid_start)
 	return start == pid_start && (threads > 1 || !strchr("ZX", state));
 }
 
+const char *xs_process_condition(pid_t pid, uint64_t pid_start)
+{
+	unsigned long long start;
+	long threads;
+	char state;
+
+	if (!xs_process_lives(pid, pid_start))
+		return "dead";
+	return process_stat(pid, &state, &threads, &start) && strchr("Tt", state) ? "stopped" :
+										    "alive";
+}
+
+uint64_t xs_process_start(pid_t pid)
+{
+	unsigned long long start;
+	long threads;
+	char state;
+
+	return process_stat(pid, &state, &threads, &start) ? start : 0;
+}
+
 int xseg_alive(struct xseg *xs, uint32_t port)
 {
 	struct xseg_port *p;
@@ -93,7 +114,7 @@ int xseg_alive(struct xseg *xs, uint32_t port)
 	       xs_process_lives(xs_load(&p->pid), xs_load(&p->pid_start));
 }
 
-static uint64_t boottime_ns(void)
+uint64_t xs_boottime_ns(void)
 {
 	struct timespec now;
 
@@ -106,7 +127,7 @@ int xseg_heartbeat(struct xseg *xs, uint32_t port)
 	int rc = xs_not_mine(xs, port);
 
 	if (!rc)
-		xs_store(&xs_port(xs, port)->heartbeat, boottime_ns());
+		xs_store(&xs_port(xs, port)->heartbeat, xs_boottime_ns());
 	return rc;
 }
 
@@ -128,7 +149,7 @@ static uint32_t reclaim(struct xseg *xs, struct xseg_port *port)
 		    xs_take_answer(xs, slot))
 			continue;
 		state = xs_load(&r->state);
-		if (state > XSEG_REQUEST_DONE || dst >= xs->h.nr_ports ||
+		if (state > XSEG_REQUEST_FAILING || dst >= xs->h.nr_ports ||
 		    xs_load(&xs_port(xs, dst)->state) == XSEG_PORT_FREE)
 			xs_store(&r->hand, XSEG_REQUEST_FREE); /* nobody can have it */
 		else
@@ -150,27 +171,57 @@ static int fail_slot(struct xseg *xs, uint32_t slot, uint32_t dst)
 	if (xs_send_back(xs, slot, dst))
 		return 1;
 	src = xs_source_of(xs, slot);
-	if (xs_load(&r->hand) == ((uint64_t)dst << 32 | XSEG_REQUEST_ACCEPTED)) {
+	/* A thread of dst's may be answering just now: one of the two has it alone. */
+	(void)xs_slot_step(r, dst, XSEG_REQUEST_ACCEPTED, XSEG_REQUEST_FAILING);
+	if (xs_load(&r->hand) == ((uint64_t)dst << 32 | XSEG_REQUEST_FAILING)) {
 		r->status = EOWNERDEAD;
 		r->serviced = 0;
-		failed = xs_slot_step(r, dst, XSEG_REQUEST_ACCEPTED, XSEG_REQUEST_DONE);
+		failed = xs_slot_step(r, dst, XSEG_REQUEST_FAILING, XSEG_REQUEST_DONE);
 	}
 	xs_tell(xs, src, slot); /* DONE: killed before it told, perhaps */
 	return failed;
 }
 
+static uint32_t later(uint32_t lap, uint32_t other)
+{
+	return lap > other ? lap : other;
+}
+
 /*
  * Makes a ring that was scribbled over usable again.  What it named is found by
- * scanning the slots: requests by bury(), answers since their owner is gone.
+ * scanning the slots: requests by bury(), answers since their owner is gone.  It
+ * goes on in a lap that has not been: a producer that was stopped before one of
+ * its compare-and-swaps must not find there what it saw, ever again.
  */
 static void mend(const struct xseg *xs, struct xs_ring ring)
 {
+	uint32_t lap;
+
 	if (!xs_ring_trouble(&ring, xs->h.nr_requests))
 		return;
+	lap = later(xs_load(ring.tail) >> ring.shift, xs_load(ring.head) >> ring.shift);
 	for (uint32_t i = 0; i < XS_RING_SIZE(&ring); i++)
-		xs_store(&ring.words[i], 0);
-	xs_store(ring.head, 0);
-	xs_store_mb(ring.tail, 0);
+		lap = later(lap, xs_load(&ring.words[i]) >> 32);
+	lap += 2;
+	for (uint32_t i = 0; i < XS_RING_SIZE(&ring); i++)
+		xs_store(&ring.words[i], (uint64_t)lap << 32);
+	xs_store(ring.head, (uint64_t)lap << ring.shift);
+	xs_store_mb(ring.tail, (uint64_t)lap << ring.shift);
+}
+
+/*
+ * What a ring of the dead still names leads nowhere from now on.  This also moves
+ * a head that its owner was killed before moving: the next owner may want to see
+ * by one look at that word whether there is anything.
+ */
+static void drain(const struct xseg *xs, struct xs_ring ring)
+{
+	uint32_t batch[64];
+
+	for (uint32_t n = 0; n < xs->h.ring_size; n += 64)
+		if (!xs_ring_pop(&ring, batch, 64))
+			break;
+	mend(xs, ring);
 }
 
 /*
@@ -180,21 +231,42 @@ static void mend(const struct xseg *xs, struct xs_ring ring)
 static int bury(struct xseg *xs, uint32_t number)
 {
 	struct xseg_port *port = xs_port(xs, number);
-	struct xs_ring ring = xs_request_ring(xs, port);
-	uint32_t batch[64];
 	int failed = 0;
 
-	for (uint32_t n = 0; n < xs->h.ring_size; n += 64)
-		if (!xs_ring_pop(&ring, batch, 64))
-			break;
 	xs_remove_bell(xs, number);
-	mend(xs, ring);
-	mend(xs, xs_reply_ring(xs, port));
+	drain(xs, xs_request_ring(xs, port));
+	drain(xs, xs_reply_ring(xs, port));
 	/* After the ring: who publishes now will see that the port is closed. */
 	for (uint32_t slot = 0; slot < xs->h.nr_requests; slot++)
 		failed += fail_slot(xs, slot, number);
 	if (!reclaim(xs, port))
 		xs_store_mb(&port->state, XSEG_PORT_FREE);
+	return failed;
+}
+
+static int needs_burial(struct xseg *xs, uint32_t number)
+{
+	uint32_t state = xs_load(&xs_port(xs, number)->state);
+
+	return state != XSEG_PORT_FREE && !xseg_alive(xs, number);
+}
+
+/*
+ * Under the lock: buries all whose owners are dead.  First they are all marked, so
+ * that each counts as dead for the others; and what one of them holds of another's
+ * goes back in the first round, so that the second finds it.
+ */
+static int bury_all_dead(struct xseg *xs)
+{
+	int failed = 0;
+
+	for (uint32_t port = 0; port < xs->h.nr_ports; port++)
+		if (needs_burial(xs, port))
+			xs_store_mb(&xs_port(xs, port)->state, XSEG_PORT_DEAD);
+	for (int round = 0; round < 2; round++)
+		for (uint32_t port = 0; port < xs->h.nr_ports; port++)
+			if (xs_load(&xs_port(xs, port)->state) == XSEG_PORT_DEAD)
+				failed += bury(xs, port);
 	return failed;
 }
 
@@ -214,19 +286,48 @@ static int bury_dead(struct xseg *xs, uint32_t number)
 	for (uint32_t other = 0; other < xs->h.nr_ports; other++)
 		if (xs_load(&xs_port(xs, other)->state) == XSEG_PORT_DEAD)
 			bury(xs, other);
+	/* Its requests may be with one that is dead and was not found so yet. */
+	if (xs_load(&port->state) != XSEG_PORT_FREE)
+		bury_all_dead(xs);
 	return failed;
+}
+
+/* Has the lock and gives it back. */
+static int recover_locked(struct xseg *xs, uint32_t port)
+{
+	int rc = bury_dead(xs, port);
+
+	/* The dead may have published without ringing, or not quite have rung. */
+	if (rc >= 0)
+		xs_wake_all(xs);
+	xs_unlock(xs);
+	return rc;
 }
 
 int xseg_recover(struct xseg *xs, uint32_t port)
 {
-	int rc = xs_bad_port(xs, port) ?: xs_lock(xs);
+	return xs_bad_port(xs, port) ?: xs_lock(xs) ?: recover_locked(xs, port);
+}
 
+int xseg_try_recover(struct xseg *xs, uint32_t port)
+{
+	return xs_bad_port(xs, port) ?: xs_try_lock(xs) ?: recover_locked(xs, port);
+}
+
+int xseg_recover_dead(struct xseg *xs)
+{
+	uint32_t port = 0;
+	int rc;
+
+	while (port < xs->h.nr_ports && !needs_burial(xs, port))
+		port++;
+	if (port == xs->h.nr_ports)
+		return 0;
+	rc = xs_lock(xs);
 	if (rc)
 		return rc;
-	rc = bury_dead(xs, port);
-	/* The dead may have published without ringing, or not quite have rung. */
-	if (rc >= 0)
-		xs_wake_all(xs);
+	rc = bury_all_dead(xs);
+	xs_wake_all(xs);
 	xs_unlock(xs);
 	return rc;
 }
@@ -284,9 +385,6 @@ static int take_port(struct xseg *xs, uint32_t number, uint32_t nr_requests,
 		     uint64_t nr_pages, const char *role, uint32_t bell)
 {
 	struct xseg_port *port = xs_port(xs, number);
-	unsigned long long start;
-	long threads;
-	char state;
 	int rc = bury_dead(xs, number);
 
 	if (rc < 0)
@@ -294,17 +392,21 @@ static int take_port(struct xseg *xs, uint32_t number, uint32_t nr_requests,
 	if (xs_load(&port->state) != XSEG_PORT_FREE)
 		return xs_fail(EAGAIN, "port %u: requests of its dead owner are still with others",
 			       number);
-	if (!process_stat(getpid(), &state, &threads, &start))
+	if (!xs->pid_start)
 		return xs_fail(ENOENT, "cannot read /proc/%d/stat, which proves that an owner "
-			       "lives", getpid());
+			       "lives", xs->pid);
 	rc = give_space(xs, number, nr_requests, nr_pages);
+	if (rc) {
+		bury_all_dead(xs);
+		rc = give_space(xs, number, nr_requests, nr_pages);
+	}
 	if (rc)
 		return rc;
-	xs_store(&port->pid, getpid());
-	xs_store(&port->pid_start, start);
+	xs_store(&port->pid, xs->pid);
+	xs_store(&port->pid_start, xs->pid_start);
 	xs_store(&port->bell, bell);
 	xs_store(&port->generation, port->generation + 1);
-	xs_store(&port->heartbeat, boottime_ns());
+	xs_store(&port->heartbeat, xs_boottime_ns());
 	memset(port->role, 0, XSEG_NAME_MAX);
 	memcpy(port->role, role, strlen(role));
 	xs_store(&port->sleeping, XSEG_AWAKE);
@@ -333,6 +435,7 @@ int xseg_bind(struct xseg *xs, uint32_t port, uint32_t nr_requests, uint64_t dat
 	if (rc)
 		return rc;
 	rc = take_port(xs, port, nr_requests, nr_pages, role, bell);
+	xs_wake_all(xs); /* as in xseg_recover(): this may have been one */
 	xs_unlock(xs);
 	return rc;
 }

@@ -25,6 +25,8 @@ _Static_assert(offsetof(struct xseg_request, hand) == 0 &&
 _Static_assert(offsetof(struct xseg_port, sleeping) == 128 &&
 	       offsetof(struct xseg_port, request_tail) == 192 &&
 	       offsetof(struct xseg_port, reply_head) == 384, "ABI");
+_Static_assert(XSEG_LOCK_NOTE_AT >= sizeof(struct xseg_header) &&
+	       XSEG_LOCK_NOTE_AT + sizeof(struct xseg_lock_note) <= XSEG_PAGE, "ABI");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the layout is little-endian");
 
 static _Thread_local char last_error[320];
@@ -217,19 +219,6 @@ int xseg_create(const char *name, const struct xseg_params *params)
 	return rc;
 }
 
-/* The bells of processes that were killed have nobody else to remove them. */
-static void remove_bells(const char *name)
-{
-	struct xseg *xs;
-
-	if (xseg_join(name, &xs))
-		return;
-	for (uint32_t port = 0; port < xs->h.nr_ports; port++)
-		if (xs_load(&xs_port(xs, port)->fifo) && !xseg_alive(xs, port))
-			xs_remove_bell(xs, port);
-	xseg_leave(xs);
-}
-
 int xseg_destroy(const char *name)
 {
 	char path[sizeof(SHM) + 1 + XSEG_NAME_MAX];
@@ -237,7 +226,7 @@ int xseg_destroy(const char *name)
 
 	if (rc)
 		return rc;
-	remove_bells(name);
+	xs_remove_abandoned_bells(name);
 	if (unlink(path))
 		rc = xs_fail(errno, "cannot remove segment %s: %s", name, strerror(errno));
 	return rc;
@@ -270,6 +259,7 @@ static int map(const struct xseg_header *h, int fd, struct xseg **out)
 	xs->ring_shift = __builtin_ctz(h->ring_size);
 	xs->fd = fd;
 	xs->pid = getpid();
+	xs->pid_start = xs_process_start(xs->pid);
 	pthread_mutex_init(&xs->mutex, NULL);
 	xs->mine = calloc(h->nr_ports, 1);
 	xs->bells = malloc(h->nr_ports * sizeof(*xs->bells));
@@ -286,6 +276,21 @@ static int map(const struct xseg_header *h, int fd, struct xseg **out)
 	}
 	*out = xs;
 	return 0;
+}
+
+/*
+ * Who may write a segment may mislead those who use it: that must be the same user,
+ * root, or a group that the caller is in.
+ */
+static int check_owner(const struct stat *st, const char *name)
+{
+	if (st->st_uid == geteuid() || !st->st_uid || !geteuid())
+		return 0;
+	if (!(st->st_mode & S_IWOTH) && (st->st_gid == getegid() || group_member(st->st_gid)))
+		return 0;
+	return xs_fail(EACCES, "segment %s belongs to user %u and %s: it is joined by that user, "
+		       "by root, or by the group that alone may write it", name, st->st_uid,
+		       st->st_mode & S_IWOTH ? "everyone may write it" : "to a foreign group");
 }
 
 int xseg_join(const char *name, struct xseg **xs)
@@ -305,10 +310,14 @@ int xseg_join(const char *name, struct xseg **xs)
 	    pread(fd, &h, sizeof(h), 0) != sizeof(h))
 		rc = xs_fail(EUCLEAN, SHM "/%s is not a segment", name);
 	else
-		rc = check_header(&h, st.st_size, name);
+		rc = check_owner(&st, name) ?: check_header(&h, st.st_size, name);
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	rc = map(&h, fd, xs);
 	if (!rc)
-		return map(&h, fd, xs);
-	close(fd);
+		(*xs)->inode = st.st_ino;
 	return rc;
 }
 
@@ -357,31 +366,109 @@ const struct xseg_header *xseg_header(const struct xseg *xs)
 
 /* --- lock --------------------------------------------------------------- */
 
-int xs_lock(struct xseg *xs)
+static struct xseg_lock_note *xs_note(const struct xseg *xs)
+{
+	return (void *)(xs->base + XSEG_LOCK_NOTE_AT);
+}
+
+/* From what it noted; returns its pid, or 0 where it has not come to that yet. */
+static uint32_t describe_holder(const struct xseg *xs, char *text, size_t size)
+{
+	const struct xseg_lock_note *note = xs_note(xs);
+	uint32_t pid = xs_load(&note->pid);
+	double seconds = (xs_boottime_ns() - xs_load(&note->since_ns)) / 1e9;
+
+	if (!pid)
+		snprintf(text, size, "another thread or process");
+	else
+		snprintf(text, size, "process %u, which is %s, since %.1f s", pid,
+			 xs_process_condition(pid, xs_load(&note->pid_start)), seconds);
+	return pid;
+}
+
+/* One attempt at the lock; 0 or an errno. */
+static int try_lock(struct xseg *xs)
 {
 	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int error = pthread_mutex_trylock(&xs->mutex);
+
+	if (error)
+		return EAGAIN;
+	if (xs->fd < 0)
+		return 0;
+	if (fcntl(xs->fd, F_OFD_SETLK, &whole)) {
+		error = errno == EACCES ? EAGAIN : errno;
+		pthread_mutex_unlock(&xs->mutex);
+		return error;
+	}
+	/* Who is killed leaves the note and not the lock: the next one writes its own. */
+	xs_store(&xs_note(xs)->pid, 0);
+	xs_store(&xs_note(xs)->pid_start, xs->pid_start);
+	xs_store(&xs_note(xs)->since_ns, xs_boottime_ns());
+	xs_store(&xs_note(xs)->pid, xs->pid);
+	return 0;
+}
+
+static int lock(struct xseg *xs, int patience_ms)
+{
+	char who[96];
+	int error;
 
 	if (xs->pid != getpid())
 		return xs_fail(EPERM, "process %d joined this segment; a child of it must join "
 			       "by itself", xs->pid);
-	pthread_mutex_lock(&xs->mutex);
-	for (int ms = 0; xs->fd >= 0 && fcntl(xs->fd, F_OFD_SETLK, &whole); ms++) {
-		if (ms < LOCK_WAIT_MS && (errno == EAGAIN || errno == EACCES)) {
-			nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
-			continue;
-		}
-		pthread_mutex_unlock(&xs->mutex);
-		return xs_fail(ETIMEDOUT, "another process has locked segment %s for %d s",
-			       xs->h.name, LOCK_WAIT_MS / 1000);
+	for (int ms = 0; (error = try_lock(xs)); ms++) {
+		if (error != EAGAIN)
+			return xs_fail(error, "cannot lock segment %s: %s", xs->h.name,
+				       strerror(error));
+		if (ms == patience_ms)
+			break;
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	}
-	return 0;
+	if (!error)
+		return 0;
+	describe_holder(xs, who, sizeof(who));
+	if (patience_ms)
+		return xs_fail(ETIMEDOUT, "segment %s has been locked for %d s by %s: let that "
+			       "go on (kill -CONT) or end it", xs->h.name, patience_ms / 1000, who);
+	return xs_fail(EAGAIN, "segment %s is locked by %s", xs->h.name, who);
+}
+
+int xs_lock(struct xseg *xs)
+{
+	return lock(xs, LOCK_WAIT_MS);
+}
+
+int xs_try_lock(struct xseg *xs)
+{
+	return lock(xs, 0);
 }
 
 void xs_unlock(struct xseg *xs)
 {
 	struct flock whole = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
 
-	if (xs->fd >= 0)
+	if (xs->fd >= 0) {
+		xs_store(&xs_note(xs)->pid, 0);
 		fcntl(xs->fd, F_OFD_SETLK, &whole);
+	}
 	pthread_mutex_unlock(&xs->mutex);
+}
+
+int xseg_lock_holder(struct xseg *xs, uint32_t *pid)
+{
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	char who[96];
+
+	*pid = 0;
+	if (xs->fd < 0)
+		return 0;
+	if (fcntl(xs->fd, F_OFD_GETLK, &whole))
+		return xs_fail(errno, "cannot look at the lock of segment %s: %s", xs->h.name,
+			       strerror(errno));
+	if (whole.l_type == F_UNLCK)
+		return 0;
+	*pid = describe_holder(xs, who, sizeof(who));
+	xs_fail(EAGAIN, "segment %s is locked by %s", xs->h.name, who);
+	return 1;
 }

@@ -16,7 +16,8 @@ static const char usage_text[] =
 "\n"
 "  create [--ports N] [--requests N] [--ring N] [--size MiB] [--mode OCTAL]\n"
 "                     make the segment\n"
-"  destroy            remove it; processes that use it keep what they have\n"
+"  destroy [-f]       remove it; -f: although processes use it, which keep what\n"
+"                     they have\n"
 "  info               show what it was made with\n"
 "  reportall          show every bound port\n"
 "  report PORT        show one port\n"
@@ -38,6 +39,7 @@ static struct xseg_params params = {
 static uint64_t spin_us = 20, seconds = 1;
 static struct xseg *xs; /* where the command joins */
 static uint64_t port;   /* where it takes one */
+static int force;
 
 static int wrong(const char *what, const char *value)
 {
@@ -80,10 +82,28 @@ static int create(void)
 	return rc ? failed("create", rc) : XSEG_EXIT_OK;
 }
 
+static const struct xseg_port *port_at(uint32_t number)
+{
+	const struct xseg_header *h = xseg_header(xs);
+
+	return (const void *)((char *)xseg_base(xs) + h->ports_at +
+			      (uint64_t)number * h->port_stride);
+}
+
+/* What cannot be joined has no users that could be asked for. */
 static int destroy(void)
 {
-	int rc = xseg_destroy(segment);
+	int rc;
 
+	if (!force && !xseg_join(segment, &xs))
+		for (uint32_t i = 0; i < xseg_header(xs)->nr_ports; i++)
+			if (xseg_alive(xs, i) > 0) {
+				fprintf(stderr, "xseg: destroy: port %u of segment %s is bound by "
+					"process %u, which lives: end it, or use destroy -f\n",
+					i, segment, port_at(i)->pid);
+				return XSEG_EXIT_FAILED;
+			}
+	rc = xseg_destroy(segment);
 	return rc ? failed("destroy", rc) : XSEG_EXIT_OK;
 }
 
@@ -216,13 +236,17 @@ static int parse_options(int argc, char **argv)
 		{ "ports", 1, NULL, 'p' }, { "requests", 1, NULL, 'q' },
 		{ "ring", 1, NULL, 'r' }, { "size", 1, NULL, 's' },
 		{ "mode", 1, NULL, 'm' }, { "spin", 1, NULL, 'u' },
-		{ "seconds", 1, NULL, 't' }, { "help", 0, NULL, 'h' }, { 0 },
+		{ "seconds", 1, NULL, 't' }, { "force", 0, NULL, 'f' }, { "help", 0, NULL, 'h' }, { 0 },
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "g:h", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "fg:h", options, NULL)) != -1) {
 		if (option == 'h')
 			exit(help());
+		if (option == 'f') {
+			force = 1;
+			continue;
+		}
 		if (option == '?')
 			return wrong("wrong option", NULL);
 		if (!set_option(option))

@@ -108,22 +108,21 @@ static void survey_ring(struct survey *s, uint32_t number, const char *kind, str
 		found(s, "port %u: its %s ring has %s", number, kind, trouble);
 }
 
-static void survey_runs(struct survey *s, uint32_t number, const struct xseg_port *p)
+static void survey_runs(struct survey *s, uint32_t number, struct xseg_port *p)
 {
 	const struct xseg_header *h = &s->xs->h;
+	uint32_t first, count;
 
-	if (p->nr_requests > h->ring_size ||
-	    (uint64_t)p->first_request + p->nr_requests > h->nr_requests)
-		found(s, "port %u: has requests %u + %u of %u", number, p->first_request,
-		      p->nr_requests, h->nr_requests);
+	/* What was checked is what is used, whatever others write meanwhile. */
+	if (!xs_run_of_slots(s->xs, p, &first, &count))
+		found(s, "port %u: has requests %u + %u of %u", number, first, count,
+		      h->nr_requests);
 	else
-		for (uint32_t i = 0; i < p->nr_requests; i++) {
-			uint32_t *owner = &s->owner[p->first_request + i];
-
-			if (*owner)
-				found(s, "request %u: belongs to ports %u and %u",
-				      p->first_request + i, *owner - 1, number);
-			*owner = number + 1;
+		for (uint32_t slot = first; slot < first + count; slot++) {
+			if (s->owner[slot])
+				found(s, "request %u: belongs to ports %u and %u", slot,
+				      s->owner[slot] - 1, number);
+			s->owner[slot] = number + 1;
 		}
 	if ((uint64_t)p->first_page + p->nr_pages > h->data_pages)
 		found(s, "port %u: has data pages %u + %u of %" PRIu64, number, p->first_page,
@@ -166,7 +165,7 @@ static const char *slot_trouble(struct survey *s, uint32_t slot)
 	struct xseg_port *owner, *to;
 	struct xs_ring ring;
 
-	if (state > XSEG_REQUEST_DONE)
+	if (state > XSEG_REQUEST_FAILING)
 		return "is in a state that does not exist";
 	if (!s->owner[slot])
 		return state == XSEG_REQUEST_FREE ? NULL : "travels but belongs to no port";
@@ -185,6 +184,8 @@ static const char *slot_trouble(struct survey *s, uint32_t slot)
 	to = xs_port(s->xs, dst);
 	if (xs_load(&to->state) == XSEG_PORT_FREE)
 		return "was sent to a port that nobody serves";
+	if (state == XSEG_REQUEST_FAILING && xs_load(&to->state) != XSEG_PORT_DEAD)
+		return "is being failed, but its destination is not dead";
 	ring = xs_request_ring(s->xs, to);
 	return state != XSEG_REQUEST_SUBMITTED || in_ring(&ring, slot) ? NULL :
 	       "was sent, but the ring of its destination does not name it";
@@ -224,16 +225,34 @@ int xseg_verify(struct xseg *xs, FILE *out)
 
 static void report_requests(struct xseg *xs, uint32_t port, FILE *out)
 {
-	static const char *const names[] = { "free", "submitted", "accepted", "done" };
-	uint32_t first, count, states[4] = { 0 };
+	static const char *const names[] = { "free", "submitted", "accepted", "done", "failing",
+					     "spoilt" };
+	uint32_t first, count, states[6] = { 0 };
 
 	if (xseg_port_slots(xs, port, &first, &count))
 		return;
-	for (uint32_t i = 0; i < count; i++)
-		states[xs_load(&xs_slot(xs, first + i)->state) & 3]++;
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t state = xs_load(&xs_slot(xs, first + i)->state);
+
+		states[state < 5 ? state : 5]++;
+	}
 	fprintf(out, "  requests      %u from %u:", count, first);
-	for (int i = 0; i < 4; i++)
-		fprintf(out, " %u %s%s", states[i], names[i], i < 3 ? "," : "\n");
+	for (int i = 0; i < 6; i++)
+		if (i < 4 || states[i])
+			fprintf(out, "%s %u %s", i ? "," : "", states[i], names[i]);
+	fputc('\n', out);
+}
+
+/* Whoever may write a segment must not write to a terminal through it. */
+static void print_role(const struct xseg_port *p, FILE *out)
+{
+	for (int i = 0; i < XSEG_NAME_MAX - 1; i++) {
+		unsigned char c = __atomic_load_n(&p->role[i], __ATOMIC_RELAXED);
+
+		if (!c)
+			break;
+		fprintf(out, c < ' ' || c > '~' || c == '\\' ? "\\x%02x" : "%c", c);
+	}
 }
 
 static void report_bound(struct xseg *xs, uint32_t number, FILE *out)
@@ -244,7 +263,9 @@ static void report_bound(struct xseg *xs, uint32_t number, FILE *out)
 	struct timespec now;
 
 	clock_gettime(CLOCK_BOOTTIME, &now);
-	fprintf(out, "port %u: %.*s\n", number, XSEG_NAME_MAX - 1, p->role);
+	fprintf(out, "port %u: ", number);
+	print_role(p, out);
+	fputc('\n', out);
 	fprintf(out, "  owner         process %u, %s, last seen %.3f s ago; bind %u of this port\n",
 		p->pid, p->state == XSEG_PORT_DEAD ? "gone, requests still with others" :
 		xseg_alive(xs, number) ? "alive" : "dead: recover it",

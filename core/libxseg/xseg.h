@@ -48,11 +48,15 @@ struct xseg_params {
  */
 int xseg_create(const char *name, const struct xseg_params *params);
 
-/* Removes the name; processes that joined keep their mapping.  -ENOENT. */
+/*
+ * Removes the name, and the FIFOs of former owners that are dead; processes that
+ * joined keep what they have.  -ENOENT.
+ */
 int xseg_destroy(const char *name);
 
 /*
- * Maps a segment.  -ENOENT, -EACCES, -EPROTO for another ABI (xseg_strerror names
+ * Maps a segment.  -ENOENT, -EACCES also where another user than root owns it and
+ * everyone, or no group of the caller's, may write it, -EPROTO for another ABI (xseg_strerror names
  * both), -EUCLEAN where the header contradicts itself, the file's name or size.
  */
 int xseg_join(const char *name, struct xseg **xs);
@@ -84,14 +88,15 @@ const char *xseg_strerror(void);
  * A port whose owner is dead is recovered first.  src of the slots is set; their
  * other fields are what they were.
  * -EBUSY owned by a living process, -EAGAIN a dead owner's requests are still
- * with others, -ENOSPC no run of slots or pages is free, -EINVAL.
+ * with living others, -ENOSPC no run of slots or pages is free, -EINVAL.
  */
 int xseg_bind(struct xseg *xs, uint32_t port, uint32_t nr_requests,
 	      uint64_t data_bytes, const char *role, uint32_t bell);
 
 /*
  * Calls back what port has sent and nobody has accepted, then gives port up:
- * what was sent to it and is not answered goes back with EOWNERDEAD.  -EAGAIN
+ * what was sent to it and is not answered goes back with EOWNERDEAD; another thread
+ * may be in xseg_respond() meanwhile, and then one of the two answers.  -EAGAIN
  * where others still work on its requests: it stays bound.
  */
 int xseg_unbind(struct xseg *xs, uint32_t port);
@@ -152,7 +157,7 @@ int xseg_wake(struct xseg *xs, uint32_t bell);
 
 /*
  * For an owner that sleeps in epoll or poll: from now on this bell is rung by
- * eight bytes into a FIFO, /dev/shm/NAME.bell.PORT, or an eventfd where the
+ * eight bytes into a FIFO, /dev/shm/NAME.bell.PORT.INODE, or an eventfd where the
  * segment is anonymous.  Returns the non-blocking descriptor that becomes
  * readable; the caller drains it with read(2) of at least 8 bytes and never
  * closes it: xseg_leave() does.  prepare and cancel as above, poll instead of
@@ -177,6 +182,28 @@ int xseg_alive(struct xseg *xs, uint32_t port);
  * thread.  May be killed at any point and called again.
  */
 int xseg_recover(struct xseg *xs, uint32_t port);
+
+/*
+ * The same for a thread that may not wait: -EAGAIN where another process is binding,
+ * unbinding or recovering, or was stopped while it did.
+ */
+int xseg_try_recover(struct xseg *xs, uint32_t port);
+
+/*
+ * xseg_recover() of every port whose owner is dead, all at once, so that those
+ * which hold each other's requests become free too.  Returns how many requests
+ * were failed.  Without a lock, and quick, where nobody is dead.  Bind does the
+ * same before it says -EAGAIN or -ENOSPC.
+ */
+int xseg_recover_dead(struct xseg *xs);
+
+/*
+ * 1 where another handle has the lock of what changes who owns what: *pid is the
+ * process (0 where it has not noted that yet), and xseg_strerror() says more of it.
+ * 0 where nobody has it.  The kernel takes it from a process that dies, so only one
+ * that is stopped can be in the way for long.  Any process, any thread.
+ */
+int xseg_lock_holder(struct xseg *xs, uint32_t *pid);
 
 /*
  * Looks at every structure and writes a line for each contradiction to out

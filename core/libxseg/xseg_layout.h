@@ -5,7 +5,8 @@
  * RequestDescriptor) by Java.
  *
  *   0         +------------------------+
- *             | struct xseg_header     |  one page, constant after creation
+ *             | struct xseg_header     |  one page, constant after creation but
+ *             |                        |  for the note of who holds the lock
  *   ports_at  +------------------------+
  *             | port 0                 |  struct xseg_port, then the words of
  *             | port 1                 |  its request ring, then those of its
@@ -72,6 +73,18 @@ struct xseg_header {
 	char name[XSEG_NAME_MAX]; /* 88 */
 };                          /* 152 */
 
+/*
+ * In the header's page: who has the file's lock, for people to read.  What counts
+ * is the lock itself: a holder that was killed leaves this and not the lock.
+ */
+#define XSEG_LOCK_NOTE_AT 192
+struct xseg_lock_note {
+	__u32 pid;          /*   0: 0 = nobody; written last, cleared first */
+	__u32 reserved0;
+	__u64 pid_start;    /*   8: as in a port */
+	__u64 since_ns;     /*  16: CLOCK_BOOTTIME */
+};
+
 enum xseg_port_state {
 	XSEG_PORT_FREE = 0,
 	XSEG_PORT_BOUND = 1,
@@ -124,6 +137,7 @@ enum xseg_request_state {
 	XSEG_REQUEST_SUBMITTED = 1, /* on its way to dst */
 	XSEG_REQUEST_ACCEPTED = 2,  /* dst works on it */
 	XSEG_REQUEST_DONE = 3,      /* on its way back, status says how it went */
+	XSEG_REQUEST_FAILING = 4,   /* as ACCEPTED, while someone answers in dead dst's stead */
 };
 
 struct xseg_request {

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -167,6 +168,48 @@ static void anonymous(void)
 	xseg_leave(NULL);
 }
 
+/* 0 or -errno of joining as another user, who is in the group. */
+static int joined_as(uid_t user, gid_t group)
+{
+	pid_t child = fork();
+	struct xseg *xs;
+	int status;
+
+	if (!child) {
+		CHECK(!setgroups(0, NULL) && !setresgid(group, group, group) &&
+		      !setresuid(user, user, user));
+		_exit(-xseg_join(test_segment, &xs));
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK(WIFEXITED(status));
+	return -WEXITSTATUS(status);
+}
+
+/* Nobody is talked into a segment that a stranger made. */
+static void of_another_user(void)
+{
+	enum { OWNER = 54321, STRANGER, GROUP, FOREIGN };
+	char path[128];
+
+	if (geteuid()) {
+		test_lacks("root, to be several users");
+		return;
+	}
+	snprintf(path, sizeof(path), "/dev/shm/%s", test_segment);
+	CHECK_EQ(xseg_create(test_segment, &small), 0);
+	CHECK(!chown(path, OWNER, GROUP) && !chmod(path, 0666));
+	CHECK_EQ(joined_as(STRANGER, FOREIGN), -EACCES);
+	CHECK_EQ(joined_as(STRANGER, GROUP), -EACCES);
+	CHECK_EQ(joined_as(OWNER, FOREIGN), 0);
+	CHECK_EQ(joined_as(0, FOREIGN), 0);
+	CHECK(!chmod(path, 0660));
+	CHECK_EQ(joined_as(STRANGER, GROUP), 0);
+	CHECK_EQ(joined_as(STRANGER, FOREIGN), -EACCES);
+	CHECK(!chown(path, 0, GROUP) && !chmod(path, 0666));
+	CHECK_EQ(joined_as(STRANGER, FOREIGN), 0);
+	CHECK_EQ(xseg_destroy(test_segment), 0);
+}
+
 int main(void)
 {
 	test_begin("segment");
@@ -175,5 +218,6 @@ int main(void)
 	not_segments();
 	anonymous();
 	full_shm();
+	of_another_user();
 	return test_exit_code;
 }

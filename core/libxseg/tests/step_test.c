@@ -109,6 +109,14 @@ static void step_unbind(struct xseg *handle)
 	xseg_unbind(handle, VICTIM);
 }
 
+static void step_accept_and_unbind(struct xseg *handle)
+{
+	uint32_t slots[SLOTS];
+
+	xseg_accept(handle, VICTIM, slots, 2);
+	xseg_unbind(handle, VICTIM);
+}
+
 static void step_leave(struct xseg *handle)
 {
 	xseg_leave(handle);
@@ -207,6 +215,7 @@ static const struct call {
 	{ "receive", victim_asks, answer_victim, step_receive, NULL, NULL },
 	{ "bind", nothing, nothing, step_bind, NULL, NULL },
 	{ "unbind", bind_victim, ask_victim, step_unbind, NULL, NULL },
+	{ "accept and unbind", bind_victim, ask_victim, step_accept_and_unbind, NULL, NULL },
 	{ "leave", bind_victim, ask_victim, step_leave, NULL, NULL },
 	{ "recover", nothing, someone_goes, step_recover, NULL, NULL },
 	{ "wake", bind_victim, fall_asleep, step_wake, NULL, NULL },

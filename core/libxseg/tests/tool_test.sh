@@ -39,6 +39,8 @@ expect 0 "port 3: free" -g $name report 3
 expect 1 "ports 0 to 3" -g $name report 4
 expect 0 "0 requests" -g $name recoverport 0
 printf '\1' | dd of=/dev/shm/$name bs=1 seek=4096 conv=notrunc 2>/dev/null
+printf '\033[2Jx' | dd of=/dev/shm/$name bs=1 seek=4160 conv=notrunc 2>/dev/null
+expect 0 'port 0: \x1b[2Jx' -g $name report 0
 expect 4 "is dead" -g $name verify
 expect 0 "dead: recover it" -g $name report 0
 expect 0 "" -g $name recoverport 0

@@ -75,6 +75,11 @@ public final class LibXseg {
 
     public static native int xseg_recover(long xs, int port);
 
+    /** As xseg_recover, but -EAGAIN at once where another process is changing who owns what. */
+    public static native int xseg_try_recover(long xs, int port);
+
+    public static native int xseg_recover_dead(long xs);
+
     /** Only counts where fileAddress is 0; a C {@code FILE *} otherwise. */
     public static native int xseg_verify(long xs, long fileAddress);
 }

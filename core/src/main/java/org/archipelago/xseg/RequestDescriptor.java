@@ -7,7 +7,7 @@ package org.archipelago.xseg;
  *            0                   1                   2                   3
  *            0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
  *           +---------------------------------------------------------------+
- *         0 |     State (0 free, 1 submitted, 2 accepted, 3 done)           |
+ *         0 | State (0 free, 1 submitted, 2 accepted, 3 done, 4 failing)    |
  *           +---------------------------------------------------------------+
  *         4 |              Dst, the port it was submitted to                |
  *           +---------------------------------------------------------------+
@@ -79,6 +79,8 @@ public final class RequestDescriptor {
     public static final int STATE_SUBMITTED = 1;
     public static final int STATE_ACCEPTED = 2;
     public static final int STATE_DONE = 3;
+    /** Accepted by a port whose owner died, and being answered in its stead. */
+    public static final int STATE_FAILING = 4;
 
     private RequestDescriptor() {}
 }

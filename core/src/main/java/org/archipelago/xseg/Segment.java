@@ -111,14 +111,12 @@ public final class Segment implements AutoCloseable {
         return metadata().getLong(portAt(port) + SegmentDescriptor.PORT_HEARTBEAT);
     }
 
-    /** Sends back what the owners of ports had taken that are dead, so that nobody waits for them. */
+    /**
+     * Sends back what the owners of ports had taken that are dead, so that nobody waits for them. What cannot be done
+     * now, since another process is stopped while it does the same, the next call does.
+     */
     public void recoverDead() {
-        for (int port = 0; port < ports(); port++) {
-            boolean taken = metadata().getInt(portAt(port) + SegmentDescriptor.PORT_STATE) != SegmentDescriptor.PORT_FREE;
-            if (taken && LibXseg.xseg_alive(handle(), port) == 0) {
-                LibXseg.xseg_recover(handle(), port);
-            }
-        }
+        LibXseg.xseg_recover_dead(handle());
     }
 
     /** Position of a request slot. */
