@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 
+from control import control, last_code, read_all
 from images import file_sum, sparse_image
 from node import DIST, MIB, Node, alive, await_, check, equal, in_thread, tool
 
@@ -146,19 +147,32 @@ def test_control_socket_that_nobody_serves():
         node.vlmc("create", "disk", "--size", "8")
 
 
-def test_control_socket_that_does_not_answer():
-    """Something that listens, or accepts, and never says a word: bounded, one line."""
+def test_silence_at_the_control_socket():
+    """A daemon that is stopped, something else that listens, or accepts, and never says a word; a client that says nothing, or
+    half of it: whoever waits does so for 10 s, and tells it in one line. All at the same time."""
     with contextlib.ExitStack() as stack:
-        results = {}
-        for case, (serve, backlog) in enumerate(((None, 8), (lambda c: None, 8), (None, 0))):
-            node = stack.enter_context(Node())
-            stack.enter_context(listening(node, serve, backlog))
+        results, clients = {}, []
+        stopped = stack.enter_context(Node(endpoint="none")).start()
+        stack.callback(os.kill, stopped.pid(), signal.SIGCONT)
+        os.kill(stopped.pid(), signal.SIGSTOP)
+        cases = {"stopped": stopped}
+        for case, (serve, backlog) in {"listens": (None, 8), "accepts": (lambda c: None, 8), "is full": (None, 0)}.items():
+            cases[case] = stack.enter_context(Node())
+            stack.enter_context(listening(cases[case], serve, backlog))
+        for case, node in cases.items():
             results[case, "vlmc"] = in_thread(node.vlmc, "list", code=None, timeout=60)
             results[case, "attach"] = in_thread(node.hook, "attach", "x", code=None, timeout=60)
+        running = stack.enter_context(Node(endpoint="none")).start()
+        for words in (b"", b"ARCTL001P"):
+            clients.append(stack.enter_context(control(running)))
+            clients[-1].sendall(words)
         for case, wait in results.items():
             result = wait()
-            result.complains(75, "control.sock", most=1)
+            result.complains(75, "control.sock", "does not answer", most=1)
             check(result.seconds < 40, f"took {result.seconds:.0f} s, case {case}")
+        for client in clients:
+            equal(last_code(read_all(client)), 10, "exit code for a client that sends no request")
+        running.vlmc("list")
 
 
 def test_control_socket_that_talks_nonsense():
