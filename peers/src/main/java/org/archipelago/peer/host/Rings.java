@@ -280,7 +280,7 @@ final class Rings implements Reactor.Poller {
         if (sentCount > 0 || !waiting.isEmpty()) {
             for (int port : remotePorts) {
                 if (LibXseg.xseg_alive(segment.handle(), port) == 0) {
-                    LibXseg.xseg_recover(segment.handle(), port);
+                    LibXseg.xseg_try_recover(segment.handle(), port); // else at the next beat: a reactor waits for no lock
                 }
             }
         }
