@@ -268,6 +268,7 @@ static void report_bound(struct xseg *xs, uint32_t number, FILE *out)
 	fputc('\n', out);
 	fprintf(out, "  owner         process %u, %s, last seen %.3f s ago; bind %u of this port\n",
 		p->pid, p->state == XSEG_PORT_DEAD ? "gone, requests still with others" :
+		xs_foreign(xs, p->pid_ns) ? "in another PID namespace" :
 		xseg_alive(xs, number) ? "alive" : "dead: recover it",
 		now.tv_sec + now.tv_nsec / 1e9 - p->heartbeat / 1e9, p->generation);
 	report_requests(xs, number, out);

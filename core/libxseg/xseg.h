@@ -9,8 +9,8 @@
  * unless they say otherwise.  Units are bytes and nanoseconds.
  *
  * Nothing blocks but xseg_wait() and, for 5 s at most (-ETIMEDOUT), what changes
- * who owns what: bind, unbind, recover.  All processes of a segment must be of
- * one PID namespace, or a living owner may be taken for dead.
+ * who owns what: bind, unbind, recover.  An owner in another PID namespace is
+ * taken for alive: -EXDEV where only its death would let a call succeed.
  *
  * Whoever may write a segment may spoil what is in it.  That ends no process and
  * no loop, and leads nobody outside the segment, as long as users copy from a
@@ -87,7 +87,8 @@ const char *xseg_strerror(void);
  * word wakes the thread that serves this one; itself or another of the caller's.
  * A port whose owner is dead is recovered first.  src of the slots is set; their
  * other fields are what they were.
- * -EBUSY owned by a living process, -EAGAIN a dead owner's requests are still
+ * -EBUSY owned by a living process, -EXDEV by one of another PID namespace, or
+ * /proc is not of the caller's, -EAGAIN a dead owner's requests are still
  * with living others, -ENOSPC no run of slots or pages is free, -EINVAL.
  */
 int xseg_bind(struct xseg *xs, uint32_t port, uint32_t nr_requests,
@@ -170,7 +171,10 @@ int xseg_bell_fd(struct xseg *xs, uint32_t bell);
 /* Says that the owner is not only alive but at work; at least each second. */
 int xseg_heartbeat(struct xseg *xs, uint32_t port);
 
-/* 1 the owner lives, 0 it is dead or the port is free; any process. */
+/*
+ * 1 the owner lives, or is of another PID namespace; 0 it is dead or the port is
+ * free; any process.
+ */
 int xseg_alive(struct xseg *xs, uint32_t port);
 
 /*
@@ -178,7 +182,8 @@ int xseg_alive(struct xseg *xs, uint32_t port);
  * the senders with EOWNERDEAD, and the port becomes free once nobody works on its
  * own requests any more (recover again, or bind, to have that looked at again).
  * Wakes everyone, since the dead may have been about to.  Returns how many
- * requests were failed; 0 for a free port; -EBUSY if it lives.  Any process, any
+ * requests were failed; 0 for a free port; -EBUSY if it lives, -EXDEV if that
+ * cannot be seen from this PID namespace.  Any process, any
  * thread.  May be killed at any point and called again.
  */
 int xseg_recover(struct xseg *xs, uint32_t port);

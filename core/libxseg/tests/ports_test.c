@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What each function of ports and requests promises, one at a time. */
+#define _GNU_SOURCE
 #include <glob.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/ptrace.h>
 #include "test.h"
 #include "internal.h"
@@ -561,6 +564,67 @@ static void unbound_while_answering(void)
 	xseg_leave(xs);
 }
 
+/* --- PID namespaces ------------------------------------------------------ */
+
+/* Process 1 of a namespace: binds once it has a /proc of its own, until told to end. */
+static void be_contained(int told, int tell)
+{
+	struct xseg *xs = join();
+	char byte = 0;
+
+	CHECK_EQ(xseg_bind(xs, 0, 0, 0, "contained", 0), -EXDEV);
+	xseg_leave(xs);
+	CHECK(!mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	CHECK(!mount("proc", "/proc", "proc", 0, NULL));
+	xs = join();
+	CHECK_EQ(xseg_bind(xs, 0, 0, 0, "contained", 0), 0);
+	CHECK_EQ(write(tell, &byte, 1), 1);
+	CHECK_EQ(read(told, &byte, 1), 1);
+	CHECK_EQ(xseg_unbind(xs, 0), 0);
+	_exit(0);
+}
+
+static void in_another_namespace(void)
+{
+	int to[2], from[2];
+	struct xseg *xs;
+	pid_t child;
+	char byte;
+
+	make_small();
+	xs = join();
+	CHECK(!pipe(to) && !pipe(from));
+	child = fork();
+	if (!child) {
+		if (unshare(CLONE_NEWPID | CLONE_NEWNS))
+			_exit(77);
+		child = fork();
+		if (!child)
+			be_contained(to[0], from[1]);
+		reap(child);
+		_exit(0);
+	}
+	close(from[1]);
+	if (read(from[0], &byte, 1) == 1) {
+		CHECK_EQ(xseg_alive(xs, 0), 1);
+		CHECK_EQ(xseg_recover(xs, 0), -EXDEV);
+		CHECK_EQ(xseg_bind(xs, 0, 0, 0, "thief", 0), -EXDEV);
+		CHECK_EQ(xseg_recover_dead(xs), 0);
+		CHECK_EQ(xseg_verify(xs, stderr), 0);
+		CHECK_EQ(write(to[1], &byte, 1), 1);
+		reap(child);
+		CHECK_EQ(xseg_bind(xs, 0, 0, 0, "successor", 0), 0);
+	} else {
+		int status;
+
+		CHECK_EQ(waitpid(child, &status, 0), child);
+		CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 77);
+		test_lacks("root, for a PID namespace");
+	}
+	CHECK_EQ(xseg_destroy(test_segment), 0);
+	xseg_leave(xs);
+}
+
 /* --- a segment that changes while it is looked at ------------------------ */
 
 static int flipping;
@@ -617,6 +681,7 @@ int main(void)
 	bell_of_another_life();
 	estate();
 	lagging_head();
+	in_another_namespace();
 	stopped_with_lock();
 	mended_ring();
 	unbound_while_answering();

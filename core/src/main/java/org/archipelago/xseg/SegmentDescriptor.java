@@ -58,6 +58,9 @@ package org.archipelago.xseg;
  *       208 |         Locked since, CLOCK_BOOTTIME nanoseconds              |
  *           |                                                               |
  *           +---------------------------------------------------------------+
+ *       216 |           Inode of the PID namespace of that process          |
+ *           |                                                               |
+ *           +---------------------------------------------------------------+
  *      4096 |                           Port 0                             ...
  *          ...                                                              |
  *           +---------------------------------------------------------------+
@@ -101,7 +104,7 @@ package org.archipelago.xseg;
  *        48 |                   Dropped ring entries                        |
  *           |                                                               |
  *           +---------------------------------------------------------------+
- *        56 |                         (reserved)                            |
+ *        56 |           Inode of the PID namespace that PID is of           |
  *           |                                                               |
  *           +---------------------------------------------------------------+
  *        64 |                Role (64 bytes, NUL-terminated)               ...
