@@ -110,6 +110,12 @@ void xs_tell(struct xseg *xs, struct xseg_port *src, uint32_t slot);
 /* What contradicts itself in a ring, or NULL. */
 const char *xs_ring_trouble(const struct xs_ring *ring, uint32_t nr_requests);
 
+/* Under the lock: empties a ring that nobody takes from, and mends it. */
+void xs_drain(const struct xseg *xs, struct xs_ring ring);
+
+/* As text that no terminal obeys. */
+void xs_print_role(const struct xseg_port *p, FILE *out);
+
 /* Wakes the thread that serves port. */
 void xs_ring_bell(struct xseg *xs, struct xseg_port *port);
 void xs_wake_all(struct xseg *xs);

@@ -229,7 +229,7 @@ static void mend(const struct xseg *xs, struct xs_ring ring)
  * a head that its owner was killed before moving: the next owner may want to see
  * by one look at that word whether there is anything.
  */
-static void drain(const struct xseg *xs, struct xs_ring ring)
+void xs_drain(const struct xseg *xs, struct xs_ring ring)
 {
 	uint32_t batch[64];
 
@@ -249,8 +249,8 @@ static int bury(struct xseg *xs, uint32_t number)
 	int failed = 0;
 
 	xs_remove_bell(xs, number);
-	drain(xs, xs_request_ring(xs, port));
-	drain(xs, xs_reply_ring(xs, port));
+	xs_drain(xs, xs_request_ring(xs, port));
+	xs_drain(xs, xs_reply_ring(xs, port));
 	/* After the ring: who publishes now will see that the port is closed. */
 	for (uint32_t slot = 0; slot < xs->h.nr_requests; slot++)
 		failed += fail_slot(xs, slot, number);

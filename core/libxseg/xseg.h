@@ -218,6 +218,14 @@ int xseg_lock_holder(struct xseg *xs, uint32_t *pid);
  */
 int xseg_verify(struct xseg *xs, FILE *out);
 
+/*
+ * Mends what can be without its owner: recovers the dead, frees, sends on or fails
+ * with EOWNERDEAD what leads nowhere, and writes a line for each contradiction that
+ * it found to out (may be NULL).  Returns how many it mended; xseg_verify() names
+ * what is left, which the end of a port's owner ends.  -ETIMEDOUT.
+ */
+int xseg_mend(struct xseg *xs, FILE *out);
+
 /* The report of one port or of all bound ones, for people. */
 int xseg_report(struct xseg *xs, uint32_t port, FILE *out);
 int xseg_report_all(struct xseg *xs, FILE *out);

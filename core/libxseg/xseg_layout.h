@@ -129,7 +129,9 @@ struct xseg_port {
 	__u64 reply_tail;     /* 320 */
 	__u64 reserved4[7];
 	__u64 reply_head;     /* 384 */
-	__u64 reserved5[7];
+	__u64 timed;          /* 392: answers to requests with submitted_ns, by the owner */
+	__u64 timed_ns;       /* 400: from then until they were received, in all */
+	__u64 reserved5[5];
 	/* 448: __u64 request_words[ring_size]; __u64 reply_words[ring_size]; */
 };
 

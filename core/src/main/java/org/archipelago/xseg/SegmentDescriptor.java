@@ -126,6 +126,12 @@ package org.archipelago.xseg;
  *       384 |                       Reply Ring Head                         |
  *           |                                                               |
  *           +---------------------------------------------------------------+
+ *       392 |      Answers to requests that say when they were submitted    |
+ *           |                                                               |
+ *           +---------------------------------------------------------------+
+ *       400 |           Nanoseconds that those took, in all                 |
+ *           |                                                               |
+ *           +---------------------------------------------------------------+
  *       448 |     Words of the request ring, then of the reply ring        ...
  *          ...               (lap &lt;&lt; 32 | slot + 1)                          |
  *           +---------------------------------------------------------------+
@@ -176,6 +182,8 @@ public final class SegmentDescriptor {
     public static final int PORT_REQUEST_HEAD = 256;
     public static final int PORT_REPLY_TAIL = 320;
     public static final int PORT_REPLY_HEAD = 384;
+    public static final int PORT_TIMED = 392;
+    public static final int PORT_TIMED_NS = 400;
     public static final int PORT_WORDS = 448;
 
     public static final int PORT_FREE = 0;
