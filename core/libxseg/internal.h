@@ -17,6 +17,7 @@ struct xseg {
 	__u64 inode;          /* of that file: tells segments of one name apart */
 	pid_t pid;            /* that joined */
 	__u64 pid_start;      /* of that process; 0 where /proc does not tell */
+	__u64 pid_ns;         /* its PID namespace; 0 where /proc is of another */
 	pthread_mutex_t mutex; /* the file's lock does not exclude threads */
 	unsigned char *mine;  /* [nr_ports]: 1 = bound through this struct */
 	int *bells;           /* [nr_ports]: descriptors, -1 = none; see bell.c */
@@ -35,6 +36,15 @@ int xs_process_lives(pid_t pid, uint64_t start);
 
 /* "alive", "stopped" or "dead". */
 const char *xs_process_condition(pid_t pid, uint64_t start);
+
+/* The inode of this process's PID namespace; 0 where /proc is not of it. */
+uint64_t xs_pid_namespace(void);
+
+/* 1 where nothing can be said from here about a process of namespace pid_ns. */
+static inline int xs_foreign(const struct xseg *xs, uint64_t pid_ns)
+{
+	return pid_ns && pid_ns != xs->pid_ns;
+}
 
 /* 0 where /proc does not tell. */
 uint64_t xs_process_start(pid_t pid);
@@ -99,6 +109,12 @@ void xs_tell(struct xseg *xs, struct xseg_port *src, uint32_t slot);
 
 /* What contradicts itself in a ring, or NULL. */
 const char *xs_ring_trouble(const struct xs_ring *ring, uint32_t nr_requests);
+
+/* Under the lock: empties a ring that nobody takes from, and mends it. */
+void xs_drain(const struct xseg *xs, struct xs_ring ring);
+
+/* As text that no terminal obeys. */
+void xs_print_role(const struct xseg_port *p, FILE *out);
 
 /* Wakes the thread that serves port. */
 void xs_ring_bell(struct xseg *xs, struct xseg_port *port);

@@ -2,7 +2,9 @@
 /* Ports: who has them and what belongs to them; death and recovery. */
 #define _GNU_SOURCE
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include "internal.h"
@@ -103,6 +105,18 @@ uint64_t xs_process_start(pid_t pid)
 	return process_stat(pid, &state, &threads, &start) ? start : 0;
 }
 
+uint64_t xs_pid_namespace(void)
+{
+	char self[16] = "";
+	struct stat st;
+
+	/* /proc may be of another namespace, and then its numbers are. */
+	if (readlink("/proc/self", self, sizeof(self) - 1) < 0 || atoi(self) != getpid() ||
+	    stat("/proc/self/ns/pid", &st))
+		return 0;
+	return st.st_ino;
+}
+
 int xseg_alive(struct xseg *xs, uint32_t port)
 {
 	struct xseg_port *p;
@@ -111,7 +125,8 @@ int xseg_alive(struct xseg *xs, uint32_t port)
 		return -EINVAL;
 	p = xs_port(xs, port);
 	return xs_load(&p->state) == XSEG_PORT_BOUND &&
-	       xs_process_lives(xs_load(&p->pid), xs_load(&p->pid_start));
+	       (xs_foreign(xs, xs_load(&p->pid_ns)) ||
+		xs_process_lives(xs_load(&p->pid), xs_load(&p->pid_start)));
 }
 
 uint64_t xs_boottime_ns(void)
@@ -214,7 +229,7 @@ static void mend(const struct xseg *xs, struct xs_ring ring)
  * a head that its owner was killed before moving: the next owner may want to see
  * by one look at that word whether there is anything.
  */
-static void drain(const struct xseg *xs, struct xs_ring ring)
+void xs_drain(const struct xseg *xs, struct xs_ring ring)
 {
 	uint32_t batch[64];
 
@@ -234,8 +249,8 @@ static int bury(struct xseg *xs, uint32_t number)
 	int failed = 0;
 
 	xs_remove_bell(xs, number);
-	drain(xs, xs_request_ring(xs, port));
-	drain(xs, xs_reply_ring(xs, port));
+	xs_drain(xs, xs_request_ring(xs, port));
+	xs_drain(xs, xs_reply_ring(xs, port));
 	/* After the ring: who publishes now will see that the port is closed. */
 	for (uint32_t slot = 0; slot < xs->h.nr_requests; slot++)
 		failed += fail_slot(xs, slot, number);
@@ -277,6 +292,10 @@ static int bury_dead(struct xseg *xs, uint32_t number)
 	int failed = 0;
 
 	if (xs_load(&port->state) != XSEG_PORT_FREE) {
+		if (xseg_alive(xs, number) && xs_foreign(xs, xs_load(&port->pid_ns)))
+			return xs_fail(EXDEV, "port %u is bound by process %u of another PID "
+				       "namespace: only there it can be seen dead and be "
+				       "recovered", number, port->pid);
 		if (xseg_alive(xs, number))
 			return xs_fail(EBUSY, "port %u is bound by process %u, which lives",
 				       number, port->pid);
@@ -392,6 +411,9 @@ static int take_port(struct xseg *xs, uint32_t number, uint32_t nr_requests,
 	if (xs_load(&port->state) != XSEG_PORT_FREE)
 		return xs_fail(EAGAIN, "port %u: requests of its dead owner are still with others",
 			       number);
+	if (!xs->pid_ns)
+		return xs_fail(EXDEV, "/proc is of another PID namespace, or is not there: it "
+			       "proves that an owner lives (mount -t proc proc /proc)");
 	if (!xs->pid_start)
 		return xs_fail(ENOENT, "cannot read /proc/%d/stat, which proves that an owner "
 			       "lives", xs->pid);
@@ -404,6 +426,7 @@ static int take_port(struct xseg *xs, uint32_t number, uint32_t nr_requests,
 		return rc;
 	xs_store(&port->pid, xs->pid);
 	xs_store(&port->pid_start, xs->pid_start);
+	xs_store(&port->pid_ns, xs->pid_ns);
 	xs_store(&port->bell, bell);
 	xs_store(&port->generation, port->generation + 1);
 	xs_store(&port->heartbeat, xs_boottime_ns());

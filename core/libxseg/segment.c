@@ -260,6 +260,7 @@ static int map(const struct xseg_header *h, int fd, struct xseg **out)
 	xs->fd = fd;
 	xs->pid = getpid();
 	xs->pid_start = xs_process_start(xs->pid);
+	xs->pid_ns = xs_pid_namespace();
 	pthread_mutex_init(&xs->mutex, NULL);
 	xs->mine = calloc(h->nr_ports, 1);
 	xs->bells = malloc(h->nr_ports * sizeof(*xs->bells));
@@ -382,6 +383,7 @@ static uint32_t describe_holder(const struct xseg *xs, char *text, size_t size)
 		snprintf(text, size, "another thread or process");
 	else
 		snprintf(text, size, "process %u, which is %s, since %.1f s", pid,
+			 xs_foreign(xs, xs_load(&note->pid_ns)) ? "of another PID namespace" :
 			 xs_process_condition(pid, xs_load(&note->pid_start)), seconds);
 	return pid;
 }
@@ -404,6 +406,7 @@ static int try_lock(struct xseg *xs)
 	/* Who is killed leaves the note and not the lock: the next one writes its own. */
 	xs_store(&xs_note(xs)->pid, 0);
 	xs_store(&xs_note(xs)->pid_start, xs->pid_start);
+	xs_store(&xs_note(xs)->pid_ns, xs->pid_ns);
 	xs_store(&xs_note(xs)->since_ns, xs_boottime_ns());
 	xs_store(&xs_note(xs)->pid, xs->pid);
 	return 0;

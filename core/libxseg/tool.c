@@ -10,19 +10,26 @@
 #include "xseg.h"
 #include "tool.h"
 
+/* xseg.1 says the same at length. */
 static const char usage_text[] =
 "usage: xseg [-g NAME] COMMAND [ARGUMENT]\n"
-"       xseg posix:NAME:PORTS:SIZE_MiB:12 COMMAND [ARGUMENT]\n"
+"       xseg posix:NAME:[DYNAMIC_PORTS:]PORTS:SIZE_MiB:12 COMMAND [ARGUMENT]\n"
 "\n"
 "  create [--ports N] [--requests N] [--ring N] [--size MiB] [--mode OCTAL]\n"
 "                     make the segment\n"
 "  destroy [-f]       remove it; -f: although processes use it, which keep what\n"
 "                     they have\n"
-"  info               show what it was made with\n"
+"  info, join         show what it was made with, as whoever joins it sees it\n"
 "  reportall          show every bound port\n"
 "  report PORT        show one port\n"
+"  top [--seconds S] [--count N]\n"
+"                     show rates, queues and latency by port, each S seconds\n"
 "  verify             name every contradiction in it\n"
+"  verify --fix, verify-fix\n"
+"                     the same, after mending what can be mended\n"
 "  recoverport PORT   give back what a dead process had taken\n"
+"  recoverlocks [PID] say who has locked it; give back what all dead processes,\n"
+"                     or PID, had taken\n"
 "  bench [--spin US] [--seconds S]\n"
 "                     measure round trips between two processes\n"
 "  help               this text\n"
@@ -38,8 +45,10 @@ static struct xseg_params params = {
 };
 static uint64_t spin_us = 20, seconds = 1;
 static struct xseg *xs; /* where the command joins */
-static uint64_t port;   /* where it takes one */
-static int force;
+static uint64_t port;   /* where it takes one, or a process */
+static int has_number;
+static uint32_t count;  /* of top's tables; 0 = until it is interrupted */
+static int force, fix;
 
 static int wrong(const char *what, const char *value)
 {
@@ -140,7 +149,7 @@ static int report(void)
 	return rc ? failed("report", rc) : XSEG_EXIT_OK;
 }
 
-static int verify(void)
+static int verify_only(void)
 {
 	int found = xseg_verify(xs, stdout);
 
@@ -148,6 +157,21 @@ static int verify(void)
 		return failed("verify", found);
 	printf("segment %s: %d contradictions\n", segment, found);
 	return found ? XSEG_EXIT_CONTRADICTIONS : XSEG_EXIT_OK;
+}
+
+static int verify_fix(void)
+{
+	int mended = xseg_mend(xs, stdout);
+
+	if (mended < 0)
+		return failed("verify --fix", mended);
+	printf("segment %s: %d contradictions mended\n", segment, mended);
+	return verify_only();
+}
+
+static int verify(void)
+{
+	return fix ? verify_fix() : verify_only();
 }
 
 static int recover(void)
@@ -158,6 +182,55 @@ static int recover(void)
 		return failed("recoverport", rc);
 	printf("port %" PRIu64 ": %d requests went back to their senders\n", port, rc);
 	return XSEG_EXIT_OK;
+}
+
+/* Ports of process pid, which must be dead. */
+static int recover_process(uint32_t pid)
+{
+	int sent_back = 0;
+
+	for (uint32_t i = 0; i < xseg_header(xs)->nr_ports; i++) {
+		int rc = 0;
+
+		if (port_at(i)->state != XSEG_PORT_FREE && port_at(i)->pid == pid)
+			rc = xseg_recover(xs, i);
+		if (rc < 0)
+			return rc;
+		sent_back += rc;
+	}
+	return sent_back;
+}
+
+/*
+ * There is one lock, the kernel's, which a dead process does not have.  What can be
+ * in the way is a process that was stopped, and what is left are its ports.
+ */
+static int recover_locks(void)
+{
+	uint32_t holder;
+	int rc;
+
+	for (int ms = 0; (rc = xseg_lock_holder(xs, &holder)) > 0 && ms < 1000; ms++)
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	if (rc > 0) {
+		fprintf(stderr, "xseg: recoverlocks: %s: let it go on (kill -CONT) or end it\n",
+			xseg_strerror());
+		return XSEG_EXIT_FAILED;
+	}
+	if (!rc)
+		rc = has_number ? recover_process(port) : xseg_recover_dead(xs);
+	if (rc < 0)
+		return failed("recoverlocks", rc);
+	printf("segment %s: no process has locked it; %d requests of the dead went back to "
+	       "their senders\n", segment, rc);
+	return XSEG_EXIT_OK;
+}
+
+static int top(void)
+{
+	int rc = xseg_top(xs, seconds * 1000000000, count);
+
+	return rc ? failed("top", rc) : XSEG_EXIT_OK;
 }
 
 static int bench(void)
@@ -171,36 +244,53 @@ static int help(void)
 	return XSEG_EXIT_OK;
 }
 
+enum { NO_NUMBER, MAY_HAVE_NUMBER, WANTS_NUMBER };
+
 static const struct command {
 	const char *name;
 	int (*run)(void);
-	int joins, takes_port;
+	int joins, number;
 } commands[] = {
-	{ "create", create, 0, 0 },
-	{ "destroy", destroy, 0, 0 },
-	{ "info", info, 1, 0 },
-	{ "reportall", report_all, 1, 0 },
-	{ "report", report, 1, 1 },
-	{ "verify", verify, 1, 0 },
-	{ "recoverport", recover, 1, 1 },
-	{ "bench", bench, 0, 0 },
-	{ "help", help, 0, 0 },
+	{ "create", create, 0, NO_NUMBER },
+	{ "destroy", destroy, 0, NO_NUMBER },
+	{ "join", info, 1, NO_NUMBER },
+	{ "info", info, 1, NO_NUMBER },
+	{ "reportall", report_all, 1, NO_NUMBER },
+	{ "report", report, 1, WANTS_NUMBER },
+	{ "top", top, 1, NO_NUMBER },
+	{ "verify", verify, 1, NO_NUMBER },
+	{ "verify-fix", verify_fix, 1, NO_NUMBER },
+	{ "recoverport", recover, 1, WANTS_NUMBER },
+	{ "recoverlocks", recover_locks, 1, MAY_HAVE_NUMBER },
+	{ "bench", bench, 0, NO_NUMBER },
+	{ "help", help, 0, NO_NUMBER },
 };
 
 /* --- arguments ---------------------------------------------------------- */
 
-/* posix:NAME:PORTS:SIZE_MiB:12 (the last is the shift of the pages' size). */
+/*
+ * posix:NAME:PORTS:SIZE_MiB:12 (the last is the shift of the pages' size), or with
+ * the number of dynamic ports before that of all: here any port may be such a one.
+ */
 static int parse_spec(char *spec)
 {
-	char *field[5];
-	uint64_t ports, size, shift;
+	char *field[6] = { NULL };
+	uint64_t dynamic, ports, size, shift;
+	int n = 0;
 
-	for (int i = 0; i < 5; i++)
-		field[i] = strsep(&spec, ":");
-	if (spec || !field[4] || strcmp(field[0], "posix") ||
-	    !number(field[2], 10, UINT32_MAX, &ports) ||
-	    !number(field[3], 10, UINT32_MAX, &size) ||
-	    !number(field[4], 10, 12, &shift) || shift != 12)
+	while (n < 6 && spec)
+		field[n++] = strsep(&spec, ":");
+	if (n == 5) {
+		field[5] = field[4];
+		field[4] = field[3];
+		field[3] = field[2];
+		field[2] = "0";
+	}
+	if (spec || n < 5 || strcmp(field[0], "posix") ||
+	    !number(field[3], 10, UINT32_MAX, &ports) ||
+	    !number(field[2], 10, ports, &dynamic) ||
+	    !number(field[4], 10, UINT32_MAX, &size) ||
+	    !number(field[5], 10, 12, &shift) || shift != 12)
 		return 0;
 	segment = field[1];
 	params.nr_ports = ports;
@@ -226,6 +316,7 @@ static int set_option(int option)
 	case 'm': params.mode = value; break;
 	case 'u': spin_us = value; break;
 	case 't': seconds = value; break;
+	case 'n': count = value; break;
 	}
 	return 1;
 }
@@ -236,15 +327,16 @@ static int parse_options(int argc, char **argv)
 		{ "ports", 1, NULL, 'p' }, { "requests", 1, NULL, 'q' },
 		{ "ring", 1, NULL, 'r' }, { "size", 1, NULL, 's' },
 		{ "mode", 1, NULL, 'm' }, { "spin", 1, NULL, 'u' },
-		{ "seconds", 1, NULL, 't' }, { "force", 0, NULL, 'f' }, { "help", 0, NULL, 'h' }, { 0 },
+		{ "seconds", 1, NULL, 't' }, { "count", 1, NULL, 'n' }, { "force", 0, NULL, 'f' },
+		{ "fix", 0, NULL, 'x' }, { "help", 0, NULL, 'h' }, { 0 },
 	};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "fg:h", options, NULL)) != -1) {
 		if (option == 'h')
 			exit(help());
-		if (option == 'f') {
-			force = 1;
+		if (option == 'f' || option == 'x') {
+			*(option == 'f' ? &force : &fix) = 1;
 			continue;
 		}
 		if (option == '?')
@@ -259,10 +351,14 @@ static int run(const struct command *command, const char *argument)
 {
 	int rc;
 
-	if (command->takes_port && (!argument || !number(argument, 10, UINT32_MAX, &port)))
-		return wrong("this command wants a port's number", command->name);
-	if (!command->takes_port && argument)
+	has_number = argument && number(argument, 10, UINT32_MAX, &port);
+	if (command->number == NO_NUMBER && argument)
 		return wrong("one argument too many", argument);
+	if (command->number != NO_NUMBER && !has_number &&
+	    (argument || command->number == WANTS_NUMBER))
+		return wrong(command->number == WANTS_NUMBER ?
+			     "this command wants a port's number" :
+			     "this command wants a process's number", command->name);
 	if (command->joins && (rc = xseg_join(segment, &xs)))
 		return failed(command->name, rc);
 	rc = command->run();
@@ -279,7 +375,7 @@ int main(int argc, char **argv)
 		segment = environment;
 	if (argc > 1 && strchr(argv[1], ':')) {
 		if (!parse_spec(argv[1]))
-			return wrong("a segment is given as posix:NAME:PORTS:SIZE_MiB:12", NULL);
+			return wrong("a segment is given as posix:NAME:[DYNAMIC_PORTS:]PORTS:SIZE_MiB:12", NULL);
 		argv[1] = argv[0];
 		argv++;
 		argc--;

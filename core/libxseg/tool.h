@@ -12,6 +12,11 @@ enum {
 	XSEG_EXIT_CONTRADICTIONS = 4,
 };
 
+struct xseg;
+
+/* Shows count tables (0: without end), one each interval_ns; 0 or a negative errno. */
+int xseg_top(struct xseg *xs, uint64_t interval_ns, uint32_t count);
+
 /* Measures for about duration_ns at each depth; an exit code. */
 int xseg_bench(uint64_t spin_ns, uint64_t duration_ns);
 

@@ -79,6 +79,7 @@ struct survey {
 	uint32_t *owner; /* of each slot: port + 1, 0 none */
 	int patience_ms; /* with requests that may be on their way */
 	int found;
+	int mend, mended; /* under the lock */
 };
 
 __attribute__((format(printf, 2, 3)))
@@ -95,17 +96,28 @@ static void found(struct survey *s, const char *format, ...)
 	fputc('\n', s->out);
 }
 
+/* 1 where what was found is to be mended, which is then counted as done. */
+static int mends(struct survey *s)
+{
+	s->mended += s->mend;
+	return s->mend;
+}
+
 static int runs_clash(uint64_t a, uint64_t a_count, uint64_t b, uint64_t b_count)
 {
 	return a_count && b_count && a < b + b_count && b < a + a_count;
 }
 
+/* A ring that is used is its owner's: it is mended when that is dead. */
 static void survey_ring(struct survey *s, uint32_t number, const char *kind, struct xs_ring ring)
 {
 	const char *trouble = xs_ring_trouble(&ring, s->xs->h.nr_requests);
 
-	if (trouble)
-		found(s, "port %u: its %s ring has %s", number, kind, trouble);
+	if (!trouble)
+		return;
+	found(s, "port %u: its %s ring has %s", number, kind, trouble);
+	if (xs_load(&xs_port(s->xs, number)->state) == XSEG_PORT_FREE && mends(s))
+		xs_drain(s->xs, ring);
 }
 
 static void survey_runs(struct survey *s, uint32_t number, struct xseg_port *p)
@@ -142,19 +154,31 @@ static void survey_port(struct survey *s, uint32_t number)
 
 	survey_ring(s, number, "request", xs_request_ring(s->xs, p));
 	survey_ring(s, number, "reply", xs_reply_ring(s->xs, p));
-	if (xs_load(&p->state) > XSEG_PORT_DEAD)
+	if (xs_load(&p->state) > XSEG_PORT_DEAD) {
 		found(s, "port %u: is in state %u, which does not exist", number, p->state);
+		if (mends(s)) /* whether its owner lives shows next */
+			xs_store_mb(&p->state, XSEG_PORT_BOUND);
+	}
 	if (xs_load(&p->state) == XSEG_PORT_FREE)
 		return;
 	survey_runs(s, number, p);
 	if (xs_load(&p->state) == XSEG_PORT_BOUND && !xseg_alive(s->xs, number))
 		found(s, "port %u: process %u, which bound it, is dead: recover it", number, p->pid);
-	if (p->bell >= s->xs->h.nr_ports)
+	if (p->bell >= s->xs->h.nr_ports) {
 		found(s, "port %u: its bell is port %u, which does not exist", number, p->bell);
-	if (xs_load(&p->sleeping) > XSEG_RUNG)
+		if (mends(s))
+			xs_store(&p->bell, number);
+	}
+	if (xs_load(&p->sleeping) > XSEG_RUNG) {
 		found(s, "port %u: its wait word is %u", number, p->sleeping);
-	if (strnlen(p->role, XSEG_NAME_MAX) == XSEG_NAME_MAX)
+		if (mends(s)) /* it looks once more before it sleeps again */
+			xs_store_mb(&p->sleeping, XSEG_RUNG);
+	}
+	if (strnlen(p->role, XSEG_NAME_MAX) == XSEG_NAME_MAX) {
 		found(s, "port %u: its role's name does not end", number);
+		if (mends(s))
+			p->role[XSEG_NAME_MAX - 1] = 0;
+	}
 }
 
 static const char *slot_trouble(struct survey *s, uint32_t slot)
@@ -191,6 +215,41 @@ static const char *slot_trouble(struct survey *s, uint32_t slot)
 	       "was sent, but the ring of its destination does not name it";
 }
 
+/*
+ * Gives a slot that leads nowhere back to its owner, with EOWNERDEAD where it
+ * travelled, or sends it on.  Each step is taken only from the state that was seen.
+ */
+static void mend_slot(struct survey *s, uint32_t slot, uint64_t hand)
+{
+	struct xseg_request *r = xs_slot(s->xs, slot);
+	uint32_t dst = hand >> 32, state = hand, owner = s->owner[slot];
+	struct xs_ring ring;
+
+	if (!owner || state > XSEG_REQUEST_FAILING) {
+		(void)xs_cas(&r->hand, hand, XSEG_REQUEST_FREE);
+		return;
+	}
+	if (xs_load(&r->src) != owner - 1) {
+		xs_store(&r->src, owner - 1); /* and the rest may be in order */
+		return;
+	}
+	if (state == XSEG_REQUEST_DONE) {
+		xs_tell(s->xs, xs_port(s->xs, owner - 1), slot);
+	} else if (state == XSEG_REQUEST_SUBMITTED && dst < s->xs->h.nr_ports &&
+		   xs_load(&xs_port(s->xs, dst)->state) == XSEG_PORT_BOUND) {
+		ring = xs_request_ring(s->xs, xs_port(s->xs, dst));
+		xs_ring_push(&ring, slot);
+		xs_ring_bell(s->xs, xs_port(s->xs, dst));
+	} else if (state != XSEG_REQUEST_FREE &&
+		   (state == XSEG_REQUEST_FAILING ||
+		    xs_slot_step(r, dst, state, XSEG_REQUEST_FAILING))) {
+		r->status = EOWNERDEAD;
+		r->serviced = 0;
+		(void)xs_slot_step(r, dst, XSEG_REQUEST_FAILING, XSEG_REQUEST_DONE);
+		xs_tell(s->xs, xs_port(s->xs, owner - 1), slot);
+	}
+}
+
 /* A slot between a step and the ring is in order, so looks again for a while. */
 static void survey_slot(struct survey *s, uint32_t slot)
 {
@@ -199,26 +258,54 @@ static void survey_slot(struct survey *s, uint32_t slot)
 
 	while ((trouble = slot_trouble(s, slot)) && s->patience_ms-- > 0)
 		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
-	if (trouble && xs_load(hand) == was)
-		found(s, "request %u: %s (state %u, destination %u)", slot, trouble,
-		      (uint32_t)was, (uint32_t)(was >> 32));
+	if (!trouble || xs_load(hand) != was)
+		return;
+	found(s, "request %u: %s (state %u, destination %u)", slot, trouble, (uint32_t)was,
+	      (uint32_t)(was >> 32));
+	if (mends(s))
+		mend_slot(s, slot, was);
+}
+
+static int survey(struct survey *s)
+{
+	struct xseg *xs = s->xs;
+
+	s->patience_ms = 200;
+	s->owner = calloc(xs->h.nr_requests, sizeof(*s->owner));
+	if (!s->owner)
+		return xs_fail(ENOMEM, "no memory to verify segment %s", xs->h.name);
+	if (memcmp(xs->base, &xs->h, sizeof(xs->h))) {
+		found(s, "the header has changed since this process joined");
+		if (mends(s))
+			memcpy(xs->base, &xs->h, sizeof(xs->h));
+	}
+	for (uint32_t port = 0; port < xs->h.nr_ports; port++)
+		survey_port(s, port);
+	for (uint32_t slot = 0; slot < xs->h.nr_requests; slot++)
+		survey_slot(s, slot);
+	free(s->owner);
+	return 0;
 }
 
 int xseg_verify(struct xseg *xs, FILE *out)
 {
-	struct survey s = { .xs = xs, .out = out, .patience_ms = 200 };
+	struct survey s = { .xs = xs, .out = out };
 
-	s.owner = calloc(xs->h.nr_requests, sizeof(*s.owner));
-	if (!s.owner)
-		return xs_fail(ENOMEM, "no memory to verify segment %s", xs->h.name);
-	if (memcmp(xs->base, &xs->h, sizeof(xs->h)))
-		found(&s, "the header has changed since this process joined");
-	for (uint32_t port = 0; port < xs->h.nr_ports; port++)
-		survey_port(&s, port);
-	for (uint32_t slot = 0; slot < xs->h.nr_requests; slot++)
-		survey_slot(&s, slot);
-	free(s.owner);
-	return s.found;
+	return survey(&s) ?: s.found;
+}
+
+int xseg_mend(struct xseg *xs, FILE *out)
+{
+	struct survey s = { .xs = xs, .out = out, .mend = 1 };
+	int rc = xs_lock(xs);
+
+	if (rc)
+		return rc;
+	rc = survey(&s);
+	xs_unlock(xs);
+	if (!rc)
+		rc = xseg_recover_dead(xs); /* also of what has just been found dead */
+	return rc < 0 ? rc : s.mended;
 }
 
 /* --- report ------------------------------------------------------------- */
@@ -244,7 +331,7 @@ static void report_requests(struct xseg *xs, uint32_t port, FILE *out)
 }
 
 /* Whoever may write a segment must not write to a terminal through it. */
-static void print_role(const struct xseg_port *p, FILE *out)
+void xs_print_role(const struct xseg_port *p, FILE *out)
 {
 	for (int i = 0; i < XSEG_NAME_MAX - 1; i++) {
 		unsigned char c = __atomic_load_n(&p->role[i], __ATOMIC_RELAXED);
@@ -264,10 +351,11 @@ static void report_bound(struct xseg *xs, uint32_t number, FILE *out)
 
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	fprintf(out, "port %u: ", number);
-	print_role(p, out);
+	xs_print_role(p, out);
 	fputc('\n', out);
 	fprintf(out, "  owner         process %u, %s, last seen %.3f s ago; bind %u of this port\n",
 		p->pid, p->state == XSEG_PORT_DEAD ? "gone, requests still with others" :
+		xs_foreign(xs, p->pid_ns) ? "in another PID namespace" :
 		xseg_alive(xs, number) ? "alive" : "dead: recover it",
 		now.tv_sec + now.tv_nsec / 1e9 - p->heartbeat / 1e9, p->generation);
 	report_requests(xs, number, out);

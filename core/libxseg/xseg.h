@@ -9,8 +9,8 @@
  * unless they say otherwise.  Units are bytes and nanoseconds.
  *
  * Nothing blocks but xseg_wait() and, for 5 s at most (-ETIMEDOUT), what changes
- * who owns what: bind, unbind, recover.  All processes of a segment must be of
- * one PID namespace, or a living owner may be taken for dead.
+ * who owns what: bind, unbind, recover.  An owner in another PID namespace is
+ * taken for alive: -EXDEV where only its death would let a call succeed.
  *
  * Whoever may write a segment may spoil what is in it.  That ends no process and
  * no loop, and leads nobody outside the segment, as long as users copy from a
@@ -55,13 +55,18 @@ int xseg_create(const char *name, const struct xseg_params *params);
 int xseg_destroy(const char *name);
 
 /*
- * Maps a segment.  -ENOENT, -EACCES also where another user than root owns it and
- * everyone, or no group of the caller's, may write it, -EPROTO for another ABI (xseg_strerror names
- * both), -EUCLEAN where the header contradicts itself, the file's name or size.
+ * Maps a segment; *xs is the caller's until xseg_leave(), and not touched on failure.
+ * -ENOENT, -EACCES (also where another user than root owns it and everyone, or no
+ * group of the caller's, may write it), -EPROTO for another ABI (xseg_strerror()
+ * names both), -EUCLEAN where the header contradicts itself, the file's name or its
+ * size, -EINVAL for the name, -ENOMEM, or what open(2) says.
  */
 int xseg_join(const char *name, struct xseg **xs);
 
-/* A segment of this process alone, of memory that no other can reach. */
+/*
+ * A segment of this process alone, of memory that no other can reach; as joined.
+ * -EINVAL as xseg_create(), -ENOMEM.
+ */
 int xseg_anonymous(const struct xseg_params *params, struct xseg **xs);
 
 /*
@@ -70,13 +75,19 @@ int xseg_anonymous(const struct xseg_params *params, struct xseg **xs);
  */
 void xseg_leave(struct xseg *xs);
 
+/* Where the segment begins in this process; valid until xseg_leave().  Any thread. */
 void *xseg_base(const struct xseg *xs);
+
+/* Bytes of the whole segment. */
 uint64_t xseg_size(const struct xseg *xs);
 
 /* The header as it was validated: a copy that no other process can change. */
 const struct xseg_header *xseg_header(const struct xseg *xs);
 
-/* What the last failed call of this thread would say: one line, no newline. */
+/*
+ * What the last failed call of this thread would say: one line, no newline, "" where
+ * none has failed.  The library's, and overwritten by the thread's next failure.
+ */
 const char *xseg_strerror(void);
 
 /* --- ports ------------------------------------------------------------- */
@@ -87,7 +98,8 @@ const char *xseg_strerror(void);
  * word wakes the thread that serves this one; itself or another of the caller's.
  * A port whose owner is dead is recovered first.  src of the slots is set; their
  * other fields are what they were.
- * -EBUSY owned by a living process, -EAGAIN a dead owner's requests are still
+ * -EBUSY owned by a living process, -EXDEV by one of another PID namespace, or
+ * /proc is not of the caller's, -EAGAIN a dead owner's requests are still
  * with living others, -ENOSPC no run of slots or pages is free, -EINVAL.
  */
 int xseg_bind(struct xseg *xs, uint32_t port, uint32_t nr_requests,
@@ -101,11 +113,25 @@ int xseg_bind(struct xseg *xs, uint32_t port, uint32_t nr_requests,
  */
 int xseg_unbind(struct xseg *xs, uint32_t port);
 
-/* Slots and data of a bound port; any thread. */
+/*
+ * The request slots of a bound port are *first and the *count - 1 after it.  They are
+ * its owner's to fill and submit.  -EINVAL where nobody has bound it.  Any process,
+ * any thread.
+ */
 int xseg_port_slots(struct xseg *xs, uint32_t port, uint32_t *first, uint32_t *count);
+
+/*
+ * The data of a bound port: *length bytes, a whole number of pages, that begin *at
+ * bytes after xseg_base().  Its owner divides them among its requests.  -EINVAL where
+ * nobody has bound it.  Any process, any thread.
+ */
 int xseg_port_data(struct xseg *xs, uint32_t port, uint64_t *at, uint64_t *length);
 
-/* NULL where slot is out of range. */
+/*
+ * The request in slot; NULL where that is out of range.  Its fields are its owner's
+ * while it is free, and those of the port that accepted it until it is answered;
+ * others may spoil them at any time, so copy what you check.  Any thread.
+ */
 struct xseg_request *xseg_request(struct xseg *xs, uint32_t slot);
 
 /* --- requests: batched; any thread of any process may submit to a port -- */
@@ -131,28 +157,42 @@ int xseg_accept(struct xseg *xs, uint32_t port, uint32_t *slots, uint32_t max);
 /*
  * Answers requests, each to the port that owns it; status must be set.  Any thread
  * of the owner of the ports that accepted them.  Returns how many were answered;
- * those not accepted are passed over.
+ * those not accepted are passed over.  Never fails.
  */
 int xseg_respond(struct xseg *xs, const uint32_t *slots, uint32_t n);
 
 /*
  * Takes up to max answers to port's own requests; their slots are free again.  0
  * means that there are none.  Each request that went is answered exactly once.
+ * Where submitted_ns is not 0, the time since then is added to what xseg top shows.
+ * -EUCLEAN where the port's run of slots was spoilt.
  */
 int xseg_receive(struct xseg *xs, uint32_t port, uint32_t *slots, uint32_t max);
 
 /* --- sleeping ---------------------------------------------------------- */
 
 /*
- * prepare, look into every ring once more, then wait or cancel.  wait returns 1
- * when rung (perhaps for nothing), 0 after timeout_ns, -EINTR.  A timeout of a
- * second or so bounds the harm of a ringer that is killed or stopped just before
- * it rings.  wake is for a thread of the same or another process that has
- * something else for the sleeper; any thread.
+ * Says that the thread which serves the ports of this bell is about to sleep.  It
+ * then looks into every ring once more, and waits or cancels: whoever sends it
+ * something after that look rings.  -EINVAL for a port that does not exist, as all
+ * four.
  */
 int xseg_prepare_wait(struct xseg *xs, uint32_t bell);
+
+/* Instead of waiting: there was something, or poll(2) has returned. */
 int xseg_cancel_wait(struct xseg *xs, uint32_t bell);
+
+/*
+ * Sleeps after xseg_prepare_wait().  1 when rung (perhaps for nothing), 0 after
+ * timeout_ns, -EINTR after a signal.  A timeout of a second or so bounds the harm of
+ * a ringer that is killed or stopped just before it rings.
+ */
 int xseg_wait(struct xseg *xs, uint32_t bell, uint64_t timeout_ns);
+
+/*
+ * Wakes the sleeper for something that is in no ring; nothing where nobody sleeps.
+ * Any process, any thread.
+ */
 int xseg_wake(struct xseg *xs, uint32_t bell);
 
 /*
@@ -161,7 +201,8 @@ int xseg_wake(struct xseg *xs, uint32_t bell);
  * segment is anonymous.  Returns the non-blocking descriptor that becomes
  * readable; the caller drains it with read(2) of at least 8 bytes and never
  * closes it: xseg_leave() does.  prepare and cancel as above, poll instead of
- * xseg_wait().  Ringing costs four system calls instead of one.
+ * xseg_wait().  Ringing costs four system calls instead of one.  What mkfifo(3) or
+ * eventfd(2) says, where it cannot be made.
  */
 int xseg_bell_fd(struct xseg *xs, uint32_t bell);
 
@@ -170,7 +211,10 @@ int xseg_bell_fd(struct xseg *xs, uint32_t bell);
 /* Says that the owner is not only alive but at work; at least each second. */
 int xseg_heartbeat(struct xseg *xs, uint32_t port);
 
-/* 1 the owner lives, 0 it is dead or the port is free; any process. */
+/*
+ * 1 the owner lives, or is of another PID namespace; 0 it is dead or the port is
+ * free; any process.
+ */
 int xseg_alive(struct xseg *xs, uint32_t port);
 
 /*
@@ -178,7 +222,8 @@ int xseg_alive(struct xseg *xs, uint32_t port);
  * the senders with EOWNERDEAD, and the port becomes free once nobody works on its
  * own requests any more (recover again, or bind, to have that looked at again).
  * Wakes everyone, since the dead may have been about to.  Returns how many
- * requests were failed; 0 for a free port; -EBUSY if it lives.  Any process, any
+ * requests were failed; 0 for a free port; -EBUSY if it lives, -EXDEV if that
+ * cannot be seen from this PID namespace.  Any process, any
  * thread.  May be killed at any point and called again.
  */
 int xseg_recover(struct xseg *xs, uint32_t port);
@@ -213,8 +258,18 @@ int xseg_lock_holder(struct xseg *xs, uint32_t *pid);
  */
 int xseg_verify(struct xseg *xs, FILE *out);
 
-/* The report of one port or of all bound ones, for people. */
+/*
+ * Mends what can be without its owner: recovers the dead, frees, sends on or fails
+ * with EOWNERDEAD what leads nowhere, and writes a line for each contradiction that
+ * it found to out (may be NULL).  Returns how many it mended; xseg_verify() names
+ * what is left, which the end of a port's owner ends.  -ETIMEDOUT.
+ */
+int xseg_mend(struct xseg *xs, FILE *out);
+
+/* The report of one port, for people, to out.  -EINVAL where there is no such port. */
 int xseg_report(struct xseg *xs, uint32_t port, FILE *out);
+
+/* The reports of all bound ports, and a line that counts them.  Never fails. */
 int xseg_report_all(struct xseg *xs, FILE *out);
 
 #pragma GCC visibility pop

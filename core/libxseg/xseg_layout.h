@@ -83,6 +83,7 @@ struct xseg_lock_note {
 	__u32 reserved0;
 	__u64 pid_start;    /*   8: as in a port */
 	__u64 since_ns;     /*  16: CLOCK_BOOTTIME */
+	__u64 pid_ns;       /*  24: as in a port */
 };
 
 enum xseg_port_state {
@@ -111,7 +112,7 @@ struct xseg_port {
 	__u32 generation;     /*  36: counts binds */
 	__u64 heartbeat;      /*  40: CLOCK_BOOTTIME ns, by the owner, at least each second */
 	__u64 dropped;        /*  48: ring entries and answers that led nowhere */
-	__u64 reserved0;
+	__u64 pid_ns;         /*  56: inode of the PID namespace that pid is of */
 	/* line 1 */
 	char role[XSEG_NAME_MAX]; /* 64: what the owner calls itself */
 	/* line 2: written by all */
@@ -128,7 +129,9 @@ struct xseg_port {
 	__u64 reply_tail;     /* 320 */
 	__u64 reserved4[7];
 	__u64 reply_head;     /* 384 */
-	__u64 reserved5[7];
+	__u64 timed;          /* 392: answers to requests with submitted_ns, by the owner */
+	__u64 timed_ns;       /* 400: from then until they were received, in all */
+	__u64 reserved5[5];
 	/* 448: __u64 request_words[ring_size]; __u64 reply_words[ring_size]; */
 };
 

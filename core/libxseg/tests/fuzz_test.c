@@ -77,6 +77,7 @@ static void use(struct xseg *xs)
 		out = fopen("/dev/null", "w");
 		CHECK(out);
 		xseg_verify(xs, NULL);
+		xseg_mend(xs, NULL);
 		xseg_report_all(xs, out);
 		xseg_report(xs, port, out);
 		fclose(out);

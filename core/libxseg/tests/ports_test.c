@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What each function of ports and requests promises, one at a time. */
+#define _GNU_SOURCE
 #include <glob.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/ptrace.h>
 #include "test.h"
 #include "internal.h"
@@ -480,6 +483,84 @@ static void mended_ring(void)
 	xseg_leave(xs);
 }
 
+/* What contradicts itself, where an owner lives, is mended by what is around it. */
+static void mended_segment(void)
+{
+	struct xseg_request *r;
+	uint32_t slot, out;
+	struct xseg *xs;
+	int again;
+
+	make_small();
+	xs = join();
+	CHECK_EQ(xseg_bind(xs, 0, 0, 0, "server", 0), 0);
+	CHECK_EQ(xseg_bind(xs, 1, 1, 0, "client", 1), 0);
+	slot = first_of(xs, 1);
+	r = xseg_request(xs, slot);
+	CHECK_EQ(xseg_mend(xs, NULL), 0);
+
+	xs_store(&r->hand, XSEG_REQUEST_SUBMITTED); /* and not published */
+	xs_store(&xseg_request(xs, 9)->hand, XSEG_REQUEST_DONE); /* and nobody's */
+	xs_store(&xs_port(xs, 1)->bell, 99);
+	xs_port(xs, 2)->request_tail = 77;
+	CHECK_EQ(xseg_mend(xs, NULL), 4);
+	CHECK_EQ(xseg_verify(xs, stderr), 0);
+	CHECK_EQ(xseg_accept(xs, 0, &out, 1), 1);
+	xs_store(&r->src, 3);
+	CHECK_EQ(xseg_mend(xs, NULL), 1); /* the server still has it */
+	r->status = 0;
+	CHECK_EQ(xseg_respond(xs, &out, 1), 1);
+	CHECK_EQ(xseg_receive(xs, 1, &out, 1), 1);
+	CHECK_EQ(r->status, 0);
+
+	for (again = 0; again < 3; again++) { /* lost: nowhere, to nobody, on the way back */
+		static const uint64_t hands[] = { 77ULL << 32 | XSEG_REQUEST_ACCEPTED,
+						  3ULL << 32 | XSEG_REQUEST_SUBMITTED,
+						  0ULL << 32 | XSEG_REQUEST_FAILING };
+
+		xs_store(&r->hand, hands[again]);
+		CHECK_EQ(xseg_mend(xs, NULL), 1);
+		CHECK_EQ(xseg_receive(xs, 1, &out, 1), 1);
+		CHECK_EQ(r->status, EOWNERDEAD);
+	}
+	CHECK_EQ(xseg_unbind(xs, 0), 0);
+	CHECK_EQ(xseg_unbind(xs, 1), 0);
+	CHECK_EQ(xseg_verify(xs, stderr), 0);
+	CHECK_EQ(xseg_destroy(test_segment), 0);
+	xseg_leave(xs);
+}
+
+/* xseg top has its latencies from what the owner times, and from that alone. */
+static void timed_requests(void)
+{
+	struct xseg_port *port;
+	uint32_t slot, out;
+	struct xseg *xs;
+
+	make_small();
+	xs = join();
+	CHECK_EQ(xseg_bind(xs, 0, 0, 0, "server", 0), 0);
+	CHECK_EQ(xseg_bind(xs, 1, 1, 0, "client", 1), 0);
+	port = xs_port(xs, 1);
+	slot = first_of(xs, 1);
+	for (int i = 0; i < 10; i++) {
+		struct timespec now;
+
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		xseg_request(xs, slot)->submitted_ns =
+			i % 2 ? now.tv_sec * 1000000000ULL + now.tv_nsec : 0;
+		CHECK_EQ(xseg_submit(xs, 0, &slot, 1), 1);
+		CHECK_EQ(xseg_accept(xs, 0, &out, 1), 1);
+		usleep(2000);
+		CHECK_EQ(xseg_respond(xs, &out, 1), 1);
+		CHECK_EQ(xseg_receive(xs, 1, &out, 1), 1);
+	}
+	CHECK_EQ(port->timed, 5);
+	CHECK(port->timed_ns >= 5 * 2000000 && port->timed_ns < 5000000000);
+	CHECK_EQ(xseg_destroy(test_segment), 0);
+	xseg_leave(xs);
+}
+
 /* --- answered, or failed, by two threads at once -------------------------- */
 
 enum { RACES = SLOWED ? 500 : 3000, RACED = 8 };
@@ -561,6 +642,67 @@ static void unbound_while_answering(void)
 	xseg_leave(xs);
 }
 
+/* --- PID namespaces ------------------------------------------------------ */
+
+/* Process 1 of a namespace: binds once it has a /proc of its own, until told to end. */
+static void be_contained(int told, int tell)
+{
+	struct xseg *xs = join();
+	char byte = 0;
+
+	CHECK_EQ(xseg_bind(xs, 0, 0, 0, "contained", 0), -EXDEV);
+	xseg_leave(xs);
+	CHECK(!mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	CHECK(!mount("proc", "/proc", "proc", 0, NULL));
+	xs = join();
+	CHECK_EQ(xseg_bind(xs, 0, 0, 0, "contained", 0), 0);
+	CHECK_EQ(write(tell, &byte, 1), 1);
+	CHECK_EQ(read(told, &byte, 1), 1);
+	CHECK_EQ(xseg_unbind(xs, 0), 0);
+	_exit(0);
+}
+
+static void in_another_namespace(void)
+{
+	int to[2], from[2];
+	struct xseg *xs;
+	pid_t child;
+	char byte;
+
+	make_small();
+	xs = join();
+	CHECK(!pipe(to) && !pipe(from));
+	child = fork();
+	if (!child) {
+		if (unshare(CLONE_NEWPID | CLONE_NEWNS))
+			_exit(77);
+		child = fork();
+		if (!child)
+			be_contained(to[0], from[1]);
+		reap(child);
+		_exit(0);
+	}
+	close(from[1]);
+	if (read(from[0], &byte, 1) == 1) {
+		CHECK_EQ(xseg_alive(xs, 0), 1);
+		CHECK_EQ(xseg_recover(xs, 0), -EXDEV);
+		CHECK_EQ(xseg_bind(xs, 0, 0, 0, "thief", 0), -EXDEV);
+		CHECK_EQ(xseg_recover_dead(xs), 0);
+		CHECK_EQ(xseg_verify(xs, stderr), 0);
+		CHECK_EQ(write(to[1], &byte, 1), 1);
+		reap(child);
+		CHECK_EQ(xseg_bind(xs, 0, 0, 0, "successor", 0), 0);
+	} else {
+		int status;
+
+		CHECK_EQ(waitpid(child, &status, 0), child);
+		CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 77);
+		test_lacks("root, for a PID namespace");
+	}
+	CHECK_EQ(xseg_destroy(test_segment), 0);
+	xseg_leave(xs);
+}
+
 /* --- a segment that changes while it is looked at ------------------------ */
 
 static int flipping;
@@ -617,8 +759,11 @@ int main(void)
 	bell_of_another_life();
 	estate();
 	lagging_head();
+	in_another_namespace();
 	stopped_with_lock();
 	mended_ring();
+	mended_segment();
+	timed_requests();
 	unbound_while_answering();
 	verified_while_it_changes();
 	return test_exit_code;

@@ -8,6 +8,7 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
+#include "internal.h"
 #include "test.h"
 
 enum { VICTIM, PARENT, GONE, PORTS };
@@ -205,6 +206,39 @@ static void step_sleep(struct xseg *handle)
 	serve(handle, VICTIM, 1);
 }
 
+/* Not killed: unbinds while another thread (here the parent, to be simple) answers. */
+static uint32_t taken[SLOTS], answered; /* answered: bit i: so was the parent's slot i */
+
+static void accept_as_victim(struct xseg *handle)
+{
+	ask_victim(handle);
+	handle->mine[VICTIM] = 1;
+	CHECK_EQ(xseg_accept(handle, VICTIM, taken, SLOTS), SENT);
+	for (int i = 0; i < SENT; i++) {
+		xseg_request(handle, taken[i])->serviced = 1000 + taken[i];
+		xseg_request(handle, taken[i])->status = 0;
+	}
+}
+
+static void answer_as_victim(struct xseg *handle)
+{
+	uint32_t slot;
+
+	for (int i = 0; i < SENT; i++)
+		if (xseg_respond(handle, taken + i, 1) == 1) {
+			CHECK_EQ(xs_take_answer(handle, taken[i]), 1);
+			answered |= 1u << (taken[i] - mine);
+		}
+	handle->mine[VICTIM] = 0;
+	/* Free again: what is in it now is the parent's alone. */
+	for (int i = 0; i < SENT; i++)
+		if (answered & 1u << i) {
+			slot = mine + i;
+			CHECK_EQ(xseg_request(handle, slot)->status, 0);
+			xseg_request(handle, slot)->status = 4711;
+		}
+}
+
 static const struct call {
 	const char *name;
 	void (*victim)(struct xseg *), (*parent)(struct xseg *), (*stepped)(struct xseg *);
@@ -221,6 +255,8 @@ static const struct call {
 	{ "wake", bind_victim, fall_asleep, step_wake, NULL, NULL },
 	{ "submit to one who goes", bind_victim, goer_comes, step_ask_goer, goer_goes,
 	  expect_asked },
+	{ "unbind while answered", bind_victim, accept_as_victim, step_unbind, answer_as_victim,
+	  nothing },
 	{ "sleep when rung", bind_victim, nothing, step_sleep, send_one, nothing },
 };
 
@@ -228,9 +264,13 @@ static const struct call {
 
 static void expect_answers(void)
 {
-	uint32_t slots[SLOTS], seen = 0;
+	uint32_t slots[SLOTS], seen = answered;
 	int n;
 
+	for (int i = 0; i < SENT; i++)
+		if (answered & 1u << i)
+			CHECK_EQ(xseg_request(xs, mine + i)->status, 4711);
+	answered = 0;
 	while ((n = xseg_receive(xs, PARENT, slots, SLOTS)) > 0)
 		for (int i = 0; i < n; i++) {
 			struct xseg_request *r = xseg_request(xs, slots[i]);

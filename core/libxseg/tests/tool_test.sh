@@ -3,7 +3,7 @@
 xseg=${BUILD:-build}/xseg
 name=xseg-test-tool-$$
 failed=0
-trap 'rm -f /dev/shm/$name' EXIT
+trap 'rm -f /dev/shm/$name; [ -z "${echo:-}" ] || kill -9 $echo 2>/dev/null' EXIT
 echo "tool: no SEED"
 
 # expect CODE TEXT ARGUMENT...: it exits with CODE and prints TEXT
@@ -53,5 +53,53 @@ unset XSEG_SEGMENT
 expect 0 "" posix:$name:16:2:12 create
 expect 0 "512 pages" posix:$name:16:2:12 info
 expect 0 "" posix:$name:16:2:12 destroy
+expect 2 "posix:NAME" posix:$name:17:16:2:12 create
+expect 0 "" posix:$name:8:16:2:12 create
+expect 0 "ports     16," posix:$name:8:16:2:12 join
+expect 0 "" -g $name destroy
 expect 0 "roundtrips" bench --seconds 0
+
+# With a peer that lives: the example.  It is killed, and its requests come back.
+expect 0 "" -g $name create --ports 4 --requests 32 --ring 8 --size 1 --mode 600
+"${BUILD:-build}/echo" $name 0 &
+echo=$!
+for i in 1 2 3 4 5 6 7 8 9 10; do
+	"$xseg" -g $name report 0 | grep -q alive && break
+	sleep 0.1
+done
+out=$("${BUILD:-build}/echo" $name 1 0 'there and back')
+[ "$out" = 'there and back' ] || { echo "echo: '$out'"; failed=1; }
+expect 1 "bound by process $echo, which lives" -g $name destroy
+expect 1 "lives" -g $name recoverlocks $echo
+expect 2 "process's number" -g $name recoverlocks me
+expect 0 "  echo" -g $name top --seconds 0 --count 2
+kill -STOP $echo
+"${BUILD:-build}/echo" $name 1 0 'never back' 2>/dev/null &
+asker=$!
+sleep 0.3
+kill -KILL $echo $asker
+wait $echo $asker 2>/dev/null
+expect 4 "is dead: recover it" -g $name verify
+expect 0 "1 requests" -g $name recoverlocks $echo
+expect 0 "0 requests" -g $name recoverlocks
+expect 0 "0 contradictions" -g $name verify
+printf '\7' | dd of=/dev/shm/$name bs=1 seek=4096 conv=notrunc 2>/dev/null
+expect 4 "state 7" -g $name verify
+expect 0 "1 contradictions mended" -g $name verify --fix
+expect 0 "0 contradictions mended" -g $name verify-fix
+"${BUILD:-build}/echo" $name 0 &
+echo=$!
+sleep 0.3
+expect 1 "use destroy -f" -g $name destroy
+expect 0 "" -g $name destroy -f
+kill $echo
+wait $echo || { echo "echo: ended with $?"; failed=1; }
+
+# What header, map, manual and help say is the same.
+declared=$(sed -n 's/^[a-z].*[ *]\(xseg_[a-z_]*\)(.*/\1/p' xseg.h | sort)
+[ "$declared" = "$(sed -n 's/^\t\t\(xseg_[a-z_]*\);/\1/p' libxseg.map | sort)" ] ||
+	{ echo "xseg.h and libxseg.map name different functions"; failed=1; }
+for word in $("$xseg" help | sed -n 's/^  \([a-z-]*\).*/\1/p'); do
+	sed 's/\\//g' xseg.1 | grep -q "$word" || { echo "xseg.1 lacks $word"; failed=1; }
+done
 exit $failed

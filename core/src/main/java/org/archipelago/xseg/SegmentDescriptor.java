@@ -58,6 +58,9 @@ package org.archipelago.xseg;
  *       208 |         Locked since, CLOCK_BOOTTIME nanoseconds              |
  *           |                                                               |
  *           +---------------------------------------------------------------+
+ *       216 |           Inode of the PID namespace of that process          |
+ *           |                                                               |
+ *           +---------------------------------------------------------------+
  *      4096 |                           Port 0                             ...
  *          ...                                                              |
  *           +---------------------------------------------------------------+
@@ -101,7 +104,7 @@ package org.archipelago.xseg;
  *        48 |                   Dropped ring entries                        |
  *           |                                                               |
  *           +---------------------------------------------------------------+
- *        56 |                         (reserved)                            |
+ *        56 |           Inode of the PID namespace that PID is of           |
  *           |                                                               |
  *           +---------------------------------------------------------------+
  *        64 |                Role (64 bytes, NUL-terminated)               ...
@@ -121,6 +124,12 @@ package org.archipelago.xseg;
  *           |                                                               |
  *           +---------------------------------------------------------------+
  *       384 |                       Reply Ring Head                         |
+ *           |                                                               |
+ *           +---------------------------------------------------------------+
+ *       392 |      Answers to requests that say when they were submitted    |
+ *           |                                                               |
+ *           +---------------------------------------------------------------+
+ *       400 |           Nanoseconds that those took, in all                 |
  *           |                                                               |
  *           +---------------------------------------------------------------+
  *       448 |     Words of the request ring, then of the reply ring        ...
@@ -173,6 +182,8 @@ public final class SegmentDescriptor {
     public static final int PORT_REQUEST_HEAD = 256;
     public static final int PORT_REPLY_TAIL = 320;
     public static final int PORT_REPLY_HEAD = 384;
+    public static final int PORT_TIMED = 392;
+    public static final int PORT_TIMED_NS = 400;
     public static final int PORT_WORDS = 448;
 
     public static final int PORT_FREE = 0;
