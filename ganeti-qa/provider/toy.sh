@@ -15,6 +15,8 @@ provider_kill() { toy "$1" kill; }
 provider_cleanup() { :; }
 
 provider_objects() { toy "$1" list; }
+provider_stored() { find "$LAB/shared/toy" -name '*.img' -printf '%P\n'; }
+provider_strays() { :; }
 provider_mapped() { toy "$1" mapped; }
 provider_import() { toy "$1" import "$2" "$3"; }
 provider_remove() { toy "$1" remove "$2"; }

@@ -167,11 +167,12 @@ expected_mapped() { cluster mapped "$PROVIDER" | awk -v n="$1" '$1 == n { print 
 
 # leftovers: a line for each thing that is there and should not be, or should be and is not
 leftovers() {
-  local n line volumes
+  local n line volumes mapped=()
   diff <(cat <(cluster objects "$PROVIDER") "$LAB/images" 2>/dev/null | sort -u) <(provider_objects n1 | sort) |
     sed -n 's/^</missing object:/p; s/^>/leftover object:/p'
   for n in $(nodes); do
     volumes=$(expected_mapped "$n" | cut -d' ' -f1)
+    mapfile -t -O ${#mapped[@]} mapped < <(provider_mapped "$n" | cut -d' ' -f1 | sort)
     diff <(echo "$volumes") <(provider_mapped "$n" | cut -d' ' -f1 | sort) |
       sed -n "s/^< \(..*\)/$n: not mapped: \1/p; s/^> \(..*\)/$n: leftover mapping: \1/p"
     diff <(provider_mapped "$n" | awk '$2 != "-" { print $2 }' | sort) <(node_loops "$n" | cut -d' ' -f1 | sort) |
@@ -183,6 +184,7 @@ leftovers() {
     done
     node "$n" pgrep -a -f "extstorage/$PROVIDER/[a-z]+\$" | sed "s/^/$n: hook still running: /" || true
   done
+  provider_strays "${mapped[@]}" | sed 's/^/leftover in the store: /'
   line=$(lost_loops)
   [ -z "$line" ] || echo "loop device whose file system is gone: $line"
 }
