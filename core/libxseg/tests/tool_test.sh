@@ -63,7 +63,7 @@ expect 0 "roundtrips" bench --seconds 0
 expect 0 "" -g $name create --ports 4 --requests 32 --ring 8 --size 1 --mode 600
 "${BUILD:-build}/echo" $name 0 &
 echo=$!
-for i in 1 2 3 4 5 6 7 8 9 10; do
+for _ in 1 2 3 4 5 6 7 8 9 10; do
 	"$xseg" -g $name report 0 | grep -q alive && break
 	sleep 0.1
 done
