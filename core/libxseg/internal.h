@@ -13,6 +13,7 @@ struct xseg {
 	unsigned char *base;
 	struct xseg_header h; /* validated copy; the shared one is not read again */
 	__u32 ring_shift;
+	int spoilt;           /* 1: the file was truncated; see bus.c */
 	int fd;               /* of the file, for its lock; -1 if anonymous */
 	__u64 inode;          /* of that file: tells segments of one name apart */
 	pid_t pid;            /* that joined */
@@ -96,7 +97,14 @@ static inline struct xseg_port *xs_source_of(const struct xseg *xs, uint32_t slo
 	return port;
 }
 
-/* -EINVAL, and not_mine -EPERM; 0 where port is neither. */
+/* Keeps a SIGBUS at the segment's memory from ending the process. */
+void xs_guard(struct xseg *xs);
+void xs_unguard(const struct xseg *xs);
+
+/* -EUCLEAN once the file was seen truncated. */
+int xs_spoilt(const struct xseg *xs);
+
+/* -EUCLEAN where spoilt, -EINVAL, and not_mine -EPERM; 0 where port is neither. */
 int xs_bad_port(const struct xseg *xs, uint32_t port);
 int xs_not_mine(const struct xseg *xs, uint32_t port);
 

@@ -9,10 +9,18 @@
 #include <unistd.h>
 #include "internal.h"
 
+int xs_spoilt(const struct xseg *xs)
+{
+	if (!__atomic_load_n(&xs->spoilt, __ATOMIC_RELAXED))
+		return 0;
+	return xs_fail(EUCLEAN, "segment %s was truncated by another process: end its users, "
+		       "destroy it and make it anew", xs->h.name);
+}
+
 int xs_bad_port(const struct xseg *xs, uint32_t port)
 {
 	if (port < xs->h.nr_ports)
-		return 0;
+		return xs_spoilt(xs);
 	return xs_fail(EINVAL, "port %u: segment %s has ports 0 to %u", port, xs->h.name,
 		       xs->h.nr_ports - 1);
 }
@@ -20,15 +28,17 @@ int xs_bad_port(const struct xseg *xs, uint32_t port)
 int xs_not_mine(const struct xseg *xs, uint32_t port)
 {
 	if (port < xs->h.nr_ports && __atomic_load_n(&xs->mine[port], __ATOMIC_RELAXED))
-		return 0;
+		return xs_spoilt(xs);
 	return xs_bad_port(xs, port) ?:
 	       xs_fail(EPERM, "port %u is not bound through this handle", port);
 }
 
 int xseg_port_slots(struct xseg *xs, uint32_t port, uint32_t *first, uint32_t *count)
 {
-	if (xs_bad_port(xs, port))
-		return -EINVAL;
+	int rc = xs_bad_port(xs, port);
+
+	if (rc)
+		return rc;
 	if (xs_load(&xs_port(xs, port)->state) != XSEG_PORT_BOUND ||
 	    !xs_run_of_slots(xs, xs_port(xs, port), first, count))
 		return xs_fail(EINVAL, "port %u is not bound", port);
@@ -37,10 +47,11 @@ int xseg_port_slots(struct xseg *xs, uint32_t port, uint32_t *first, uint32_t *c
 
 int xseg_port_data(struct xseg *xs, uint32_t port, uint64_t *at, uint64_t *length)
 {
+	int rc = xs_bad_port(xs, port);
 	uint64_t first, count;
 
-	if (xs_bad_port(xs, port))
-		return -EINVAL;
+	if (rc)
+		return rc;
 	first = xs_load(&xs_port(xs, port)->first_page);
 	count = xs_load(&xs_port(xs, port)->nr_pages);
 	if (xs_load(&xs_port(xs, port)->state) != XSEG_PORT_BOUND ||
@@ -119,10 +130,11 @@ uint64_t xs_pid_namespace(void)
 
 int xseg_alive(struct xseg *xs, uint32_t port)
 {
+	int rc = xs_bad_port(xs, port);
 	struct xseg_port *p;
 
-	if (xs_bad_port(xs, port))
-		return -EINVAL;
+	if (rc)
+		return rc;
 	p = xs_port(xs, port);
 	return xs_load(&p->state) == XSEG_PORT_BOUND &&
 	       (xs_foreign(xs, xs_load(&p->pid_ns)) ||
@@ -263,7 +275,7 @@ static int needs_burial(struct xseg *xs, uint32_t number)
 {
 	uint32_t state = xs_load(&xs_port(xs, number)->state);
 
-	return state != XSEG_PORT_FREE && !xseg_alive(xs, number);
+	return state != XSEG_PORT_FREE && xseg_alive(xs, number) == 0;
 }
 
 /*
@@ -336,8 +348,10 @@ int xseg_try_recover(struct xseg *xs, uint32_t port)
 int xseg_recover_dead(struct xseg *xs)
 {
 	uint32_t port = 0;
-	int rc;
+	int rc = xs_spoilt(xs);
 
+	if (rc)
+		return rc;
 	while (port < xs->h.nr_ports && !needs_burial(xs, port))
 		port++;
 	if (port == xs->h.nr_ports)
@@ -446,8 +460,9 @@ int xseg_bind(struct xseg *xs, uint32_t port, uint32_t nr_requests, uint64_t dat
 	uint64_t nr_pages = data_bytes / XSEG_PAGE + !!(data_bytes % XSEG_PAGE);
 	int rc;
 
-	if (xs_bad_port(xs, port) || xs_bad_port(xs, bell))
-		return -EINVAL;
+	rc = xs_bad_port(xs, port) ?: xs_bad_port(xs, bell);
+	if (rc)
+		return rc;
 	if (nr_requests > xs->h.ring_size)
 		return xs_fail(EINVAL, "port %u: %u requests, but a port has at most as many as "
 			       "its rings have words, %u", port, nr_requests, xs->h.ring_size);

@@ -45,12 +45,13 @@ int xs_send_back(struct xseg *xs, uint32_t slot, uint32_t dst)
 
 int xseg_submit(struct xseg *xs, uint32_t dst, const uint32_t *slots, uint32_t n)
 {
+	int rc = xs_bad_port(xs, dst);
 	struct xseg_port *port;
 	struct xs_ring ring;
 	uint32_t went;
 
-	if (xs_bad_port(xs, dst))
-		return -EINVAL;
+	if (rc)
+		return rc;
 	port = xs_port(xs, dst);
 	if (xs_load(&port->state) != XSEG_PORT_BOUND)
 		return xs_fail(EHOSTDOWN, "nobody serves port %u", dst);

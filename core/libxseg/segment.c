@@ -317,9 +317,11 @@ int xseg_join(const char *name, struct xseg **xs)
 		return rc;
 	}
 	rc = map(&h, fd, xs);
-	if (!rc)
-		(*xs)->inode = st.st_ino;
-	return rc;
+	if (rc)
+		return rc;
+	(*xs)->inode = st.st_ino;
+	xs_guard(*xs);
+	return 0;
 }
 
 int xseg_anonymous(const struct xseg_params *params, struct xseg **xs)
@@ -345,6 +347,7 @@ void xseg_leave(struct xseg *xs)
 			xs_remove_bell(xs, port);
 			(void)xs_cas(&xs_port(xs, port)->state, XSEG_PORT_BOUND, XSEG_PORT_DEAD);
 		}
+	xs_unguard(xs);
 	munmap(xs->base, xs->h.size);
 	pthread_mutex_destroy(&xs->mutex);
 	free_handle(xs);
@@ -417,6 +420,8 @@ static int lock(struct xseg *xs, int patience_ms)
 	char who[96];
 	int error;
 
+	if (xs_spoilt(xs))
+		return -EUCLEAN;
 	if (xs->pid != getpid())
 		return xs_fail(EPERM, "process %d joined this segment; a child of it must join "
 			       "by itself", xs->pid);
@@ -464,8 +469,8 @@ int xseg_lock_holder(struct xseg *xs, uint32_t *pid)
 	char who[96];
 
 	*pid = 0;
-	if (xs->fd < 0)
-		return 0;
+	if (xs->fd < 0 || xs_spoilt(xs))
+		return xs_spoilt(xs);
 	if (fcntl(xs->fd, F_OFD_GETLK, &whole))
 		return xs_fail(errno, "cannot look at the lock of segment %s: %s", xs->h.name,
 			       strerror(errno));

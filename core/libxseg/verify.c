@@ -270,6 +270,8 @@ static int survey(struct survey *s)
 {
 	struct xseg *xs = s->xs;
 
+	if (xs_spoilt(xs))
+		return -EUCLEAN;
 	s->patience_ms = 200;
 	s->owner = calloc(xs->h.nr_requests, sizeof(*s->owner));
 	if (!s->owner)
@@ -370,8 +372,10 @@ static void report_bound(struct xseg *xs, uint32_t number, FILE *out)
 
 int xseg_report(struct xseg *xs, uint32_t port, FILE *out)
 {
-	if (xs_bad_port(xs, port))
-		return -EINVAL;
+	int rc = xs_bad_port(xs, port);
+
+	if (rc)
+		return rc;
 	if (xs_load(&xs_port(xs, port)->state) == XSEG_PORT_FREE)
 		fprintf(out, "port %u: free\n", port);
 	else

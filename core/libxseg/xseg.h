@@ -12,6 +12,11 @@
  * who owns what: bind, unbind, recover.  An owner in another PID namespace is
  * taken for alive: -EXDEV where only its death would let a call succeed.
  *
+ * Where another process has truncated a segment, its memory reads as zeros after the
+ * first touch of what is gone, and every call that can fail says -EUCLEAN.  That
+ * takes a handler of SIGBUS, which xseg_join() installs; what is not about a segment
+ * it hands to the handler that was there before.
+ *
  * Whoever may write a segment may spoil what is in it.  That ends no process and
  * no loop, and leads nobody outside the segment, as long as users copy from a
  * request what they check.

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <sched.h>
+#include <pthread.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include "test.h"
@@ -168,6 +170,89 @@ static void anonymous(void)
 	xseg_leave(NULL);
 }
 
+static void *touch(void *argument)
+{
+	return (void *)(uintptr_t)*(volatile unsigned char *)argument;
+}
+
+static volatile sig_atomic_t buses;
+
+static void count_bus(int number)
+{
+	buses++;
+	signal(number, SIG_DFL);
+	raise(number);
+}
+
+/* Not of a segment: by the handler that was there before, or by the kernel. */
+static void touch_another_file(int handled)
+{
+	char path[] = "/dev/shm/xseg-test-bus-XXXXXX", *at;
+	struct xseg *xs;
+	int fd;
+
+	if (handled)
+		signal(SIGBUS, count_bus);
+	CHECK_EQ(xseg_join(test_segment, &xs), 0);
+	fd = mkstemp(path);
+	CHECK(fd >= 0);
+	unlink(path);
+	CHECK(!ftruncate(fd, 4096));
+	at = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+	CHECK(at != MAP_FAILED && !ftruncate(fd, 0));
+	touch(at);
+	_exit(0);
+}
+
+/* Ends no process: not by a call, nor by another touch, nor in two threads at once. */
+static void truncated(void)
+{
+	pthread_t threads[4];
+	uint32_t slot = 0, n;
+	struct xseg *xs, *other;
+	char path[128];
+	int status;
+
+	CHECK_EQ(xseg_create(test_segment, &small), 0);
+	for (int handled = 0; !SLOWED && handled < 2; handled++) {
+		pid_t child = fork();
+
+		if (!child)
+			touch_another_file(handled);
+		CHECK_EQ(waitpid(child, &status, 0), child);
+		CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+	}
+	snprintf(path, sizeof(path), "/dev/shm/%s", test_segment);
+	xs = join();
+	other = join();
+	CHECK_EQ(xseg_bind(xs, 1, 8, 4096, "client", 1), 0);
+	CHECK_EQ(xseg_bell_fd(xs, 1) < 0, 0);
+	CHECK(!truncate(path, 4096));
+	for (int i = 0; i < 4; i++)
+		CHECK(!pthread_create(&threads[i], NULL, touch,
+				      (char *)xseg_base(xs) + xseg_size(xs) - 1 - i * 4096));
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	CHECK_EQ(xseg_submit(xs, 1, &slot, 1), -EUCLEAN);
+	CHECK(strstr(xseg_strerror(), "truncated"));
+	CHECK_EQ(xseg_accept(xs, 1, &slot, 1), -EUCLEAN);
+	CHECK_EQ(xseg_receive(xs, 1, &slot, 1), -EUCLEAN);
+	CHECK_EQ(xseg_respond(xs, &slot, 1), 0);
+	CHECK_EQ(xseg_wait(xs, 1, 0), -EUCLEAN);
+	CHECK_EQ(xseg_unbind(xs, 1), -EUCLEAN);
+	CHECK_EQ(xseg_recover(xs, 0), -EUCLEAN);
+	CHECK_EQ(xseg_recover_dead(xs), -EUCLEAN);
+	CHECK_EQ(xseg_lock_holder(xs, &n), -EUCLEAN);
+	CHECK_EQ(xseg_verify(xs, NULL), -EUCLEAN);
+	CHECK_EQ(xseg_mend(xs, NULL), -EUCLEAN);
+	xseg_leave(xs);
+	/* Where the touch is a call's own, the call returns; then as above. */
+	xseg_bind(other, 2, 1, 0, "late", 2);
+	CHECK_EQ(xseg_bind(other, 2, 1, 0, "late", 2), -EUCLEAN);
+	xseg_leave(other);
+	CHECK_EQ(xseg_destroy(test_segment), 0);
+}
+
 /* 0 or -errno of joining as another user, who is in the group. */
 static int joined_as(uid_t user, gid_t group)
 {
@@ -219,5 +304,6 @@ int main(void)
 	anonymous();
 	full_shm();
 	of_another_user();
+	truncated();
 	return test_exit_code;
 }
