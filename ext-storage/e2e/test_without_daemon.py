@@ -148,15 +148,16 @@ def test_control_socket_that_nobody_serves():
 
 
 def test_silence_at_the_control_socket():
-    """A daemon that is stopped, something else that listens, or accepts, and never says a word; a client that says nothing, or
-    half of it: whoever waits does so for 10 s, and tells it in one line. All at the same time."""
+    """A daemon that is stopped, something else that listens, accepts, or closes, and never says a word; a client that says nothing,
+    or half of it: whoever waits does so for 10 s, or for a successor 20 s, and tells it in one line. All at the same time."""
     with contextlib.ExitStack() as stack:
         results, clients = {}, []
         stopped = stack.enter_context(Node(endpoint="none")).start()
         stack.callback(os.kill, stopped.pid(), signal.SIGCONT)
         os.kill(stopped.pid(), signal.SIGSTOP)
         cases = {"stopped": stopped}
-        for case, (serve, backlog) in {"listens": (None, 8), "accepts": (lambda c: None, 8), "is full": (None, 0)}.items():
+        for case, (serve, backlog) in {"listens": (None, 8), "accepts": (lambda c: None, 8), "is full": (None, 0),
+                                       "closes": (socket.socket.close, 8)}.items():
             cases[case] = stack.enter_context(Node())
             stack.enter_context(listening(cases[case], serve, backlog))
         for case, node in cases.items():
@@ -168,7 +169,7 @@ def test_silence_at_the_control_socket():
             clients[-1].sendall(words)
         for case, wait in results.items():
             result = wait()
-            result.complains(75, "control.sock", "does not answer", most=1)
+            result.complains(75, "archipelagod went away" if case[0] == "closes" else "archipelagod does not answer on ", most=1)
             check(result.seconds < 40, f"took {result.seconds:.0f} s, case {case}")
         for client in clients:
             equal(last_code(read_all(client)), 10, "exit code for a client that sends no request")
@@ -177,7 +178,7 @@ def test_silence_at_the_control_socket():
 
 def test_control_socket_that_talks_nonsense():
     with Node() as node:
-        for nonsense, code in ((b"HTTP/1.1 400 Bad Request\r\n\r\n", 70), (b"", 75), (b"O\0\0\0\x05\0\0\0hel", 75),
+        for nonsense, code in ((b"HTTP/1.1 400 Bad Request\r\n\r\n", 70), (b"O\0\0\0\x05\0\0\0hel", 75),
                                (b"X\0\0\0\x04\0\0\0\xff\xff\xff\xff", 70), (b"V\0\0\0\x0b\0\0\0rm\0-rf\0/etc", 70)):
             def serve(connection, text=nonsense):
                 connection.recv(8)
