@@ -36,7 +36,7 @@ public final class Composer implements Peer {
     private final ArrayDeque<Request> pending = new ArrayDeque<>();
     private final ArrayDeque<Volume> flushing = new ArrayDeque<>();
     private final TargetTable<Volume> volumes;
-    private final Volume absent = new Volume(Target.of("-"));
+    private final Volume absent = new Volume(Target.of("-"), false);
     private boolean starting;
 
     /** @param operations how many requests of clients may be under way at once on this reactor */
@@ -92,7 +92,7 @@ public final class Composer implements Peer {
         Target name = Target.of(request.target());
         Volume volume = volumes.find(name);
         if (volume == absent) {
-            volume = new Volume(name);
+            volume = new Volume(name, !host.serves(mapperPort));
             volumes.put(name, volume);
         }
         return volume;

@@ -164,6 +164,7 @@ final class Fill {
     private void answered() {
         Request map = owner.mapRequest();
         if (map.status() != 0) {
+            volume.uncommitted |= committing;
             end(map.status());
         } else if (committing) {
             volume.uncommitted = true;

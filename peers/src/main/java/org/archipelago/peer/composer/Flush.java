@@ -27,6 +27,8 @@ final class Flush {
     private byte[] prefix = new byte[0];
     private int nextBlock;
     private int status;
+    /** The lease is still this node's. */
+    private boolean held;
     private boolean settling;
     private boolean issuing;
 
@@ -48,6 +50,7 @@ final class Flush {
         while (!volume.flushWaiters.isEmpty()) {
             served.add(volume.flushWaiters.poll());
         }
+        volume.uncommitted = false; // before it is counted: what is committed from now on may not be in it
         map = composer.flushRequests.take();
         map.op(Op.SYNC).target(volume.name).onCompletion(done -> counted());
         composer.host.submit(map, composer.reactor, composer.mapperPort);
@@ -64,7 +67,6 @@ final class Flush {
         blocks = volume.dirty;
         volume.dirty = spare;
         prefix = volume.ownPrefix;
-        volume.uncommitted = false;
         nextBlock = 0;
         settling = !volume.settled;
         syncMore();
@@ -97,6 +99,7 @@ final class Flush {
             } else {
                 map.range(map.offset(), 0).op(Op.FLUSH).onCompletion(done -> {
                     status = map.status();
+                    held = map.serviced() > 0;
                     end();
                 });
                 composer.host.submit(map, composer.reactor, composer.mapperPort);
@@ -130,6 +133,7 @@ final class Flush {
         composer.flushRequests.release(map);
         volume.flushing = false;
         int result = status;
+        boolean stillHeld = held;
         IntConsumer after = then;
         ArrayDeque<Operation> answered = new ArrayDeque<>(served);
         served.clear();
@@ -138,7 +142,7 @@ final class Flush {
             next.runFlush();
         }
         for (Operation operation : answered) {
-            operation.flushed(result);
+            operation.flushed(result, stillHeld);
         }
         after.accept(result);
     }

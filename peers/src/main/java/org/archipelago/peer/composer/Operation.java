@@ -280,6 +280,7 @@ final class Operation {
     private void commitAnswered() {
         if (map.status() != 0) {
             status = map.status();
+            volume.uncommitted = true; // its record may be in the log: the next flush clears it
             doubt((int) (commitFrom >>> BLOCK_SHIFT), (int) ((commitTo - 1) >>> BLOCK_SHIFT));
             phase = Phase.DONE;
         } else {
@@ -301,7 +302,7 @@ final class Operation {
         if (zero && op == Op.ZERO) {
             return commitTo >= 0 && mustEndWhatBegan(reply); // it is left out: a commit must not reach across it
         }
-        boolean whole = (flags & MapReply.FLATTEN) != 0 || zero && volume.doubtful.get(block);
+        boolean whole = (flags & MapReply.FLATTEN) != 0 || zero && (volume.inherited || volume.doubtful.get(block));
         boolean needsFill = whole || (flags & MapReply.FILL) != 0;
         if (!needsFill && !volume.isFilling(block)) {
             return false;
@@ -449,14 +450,19 @@ final class Operation {
         return name;
     }
 
-    void flushed(int flushStatus) {
-        status = flushStatus;
+    /** held: whether the lease is still this node's; else what was just written is in no map. */
+    void flushed(int flushStatus, boolean held) {
+        status = flushStatus == 0 && !held && parent.op() != Op.FLUSH ? Errno.EBUSY : flushStatus;
         phase = Phase.DONE;
         pump();
     }
 
     private void finish() {
         if (writes()) {
+            if (status != 0 && commitTo >= 0) { // other parts were written, and no map will name them
+                doubt((int) (commitFrom >>> BLOCK_SHIFT), (int) ((commitTo - 1) >>> BLOCK_SHIFT));
+                commitTo = -1;
+            }
             if (overtaking > 0 && isOvertaking()) {
                 phase = Phase.PARKED;
                 wakeParked(true);

@@ -43,11 +43,15 @@ final class Volume {
     boolean uncommitted = true;
     /** A former daemon's writes have been made durable. */
     boolean settled;
+    /** What a composer before this one left in the objects is not known. */
+    boolean inherited;
     final ArrayDeque<Operation> flushWaiters = new ArrayDeque<>();
     boolean flushing;
 
-    Volume(Target name) {
+    /** inherited: its map may have been open before this composer was there. */
+    Volume(Target name, boolean inherited) {
         this.name = name;
+        this.inherited = inherited;
     }
 
     /** Whether nothing would be lost if this were forgotten. */
@@ -74,6 +78,7 @@ final class Volume {
         if (!same) { // another epoch, or another volume of this name: what is known is of objects that it does not write
             dirty.clear();
             doubtful.clear();
+            inherited &= ownPrefix.length == 0;
             ownPrefix = new byte[Layer.PREFIX_LENGTH];
             reply.get(nameAt, ownPrefix);
         }

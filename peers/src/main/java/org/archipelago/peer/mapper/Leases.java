@@ -61,7 +61,7 @@ final class Leases {
         return "lock-" + id;
     }
 
-    private static String sharedObject(String id) {
+    static String sharedObject(String id) {
         return "shared-" + id;
     }
 

@@ -32,6 +32,7 @@ final class LogWriter {
     private final int port;
     private final VolumeState volume;
     private final StoreRequests requests;
+    private final Flushed whenFlushed;
     private final Runnable whenIdle;
     private final StoreRequests.Borrower write = this::write;
     private final StoreRequests.Borrower sync = this::sync;
@@ -57,13 +58,19 @@ final class LogWriter {
     private long flushUpTo;
 
     /** requests: with buffers of {@value #BUFFER} bytes; whenIdle: told each time that all is answered. */
-    LogWriter(Host host, Reactor reactor, int port, VolumeState volume, StoreRequests requests, Runnable whenIdle) {
+    LogWriter(Host host, Reactor reactor, int port, VolumeState volume, StoreRequests requests, Flushed whenFlushed, Runnable whenIdle) {
         this.host = host;
         this.reactor = reactor;
         this.port = port;
         this.volume = volume;
         this.requests = requests;
+        this.whenFlushed = whenFlushed;
         this.whenIdle = whenIdle;
+    }
+
+    /** Answers a FLUSH that has ended. */
+    interface Flushed {
+        void with(Request flush, int status);
     }
 
     boolean isIdle() {
@@ -84,8 +91,8 @@ final class LogWriter {
 
     /** FLUSH: records before the request's offset, whose data is durable, shall survive a power cut. */
     void flush(Request request) {
-        if (request.offset() <= volume.committed) {
-            request.complete(0);
+        if (request.offset() <= volume.committed && volume.refused <= volume.records) {
+            whenFlushed.with(request, 0);
         } else {
             flushes.add(request);
             go();
@@ -199,6 +206,7 @@ final class LogWriter {
         for (int i = 0; i < records; i++) {
             int at = MapLog.RECORD * i;
             volume.records++;
+            volume.lastRecord = buffer.getInt(at);
             if (MapLog.type(buffer, at) == MapLog.OWN) {
                 volume.map.commit(MapLog.block(buffer, at), MapLog.unit(buffer, at), MapLog.count(buffer, at));
                 volume.owned = volume.records;
@@ -245,7 +253,7 @@ final class LogWriter {
 
     private void endFlush(int status) {
         while (!flushing.isEmpty()) {
-            flushing.poll().complete(status);
+            whenFlushed.with(flushing.poll(), status);
         }
     }
 }

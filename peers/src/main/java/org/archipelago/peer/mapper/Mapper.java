@@ -147,7 +147,7 @@ public final class Mapper implements Peer {
             case Op.SYNC -> request.complete(volume.owned);
             case Op.FLUSH -> {
                 if (volume.lease == Lease.NONE) {
-                    request.complete(0);
+                    request.complete(volume.unopened ? Errno.EIO : 0);
                 } else {
                     log(slot, volume).flush(request);
                 }
@@ -158,9 +158,37 @@ public final class Mapper implements Peer {
 
     private LogWriter log(Slot slot, VolumeState volume) {
         if (slot.log.isEmpty()) {
-            slot.log = Optional.of(new LogWriter(host, reactor, blockermPort, volume, requests, () -> logIsIdle(slot, volume)));
+            slot.log = Optional.of(new LogWriter(host, reactor, blockermPort, volume, requests, (flush, status) -> flushed(slot, volume, flush, status),
+                () -> logIsIdle(slot, volume)));
         }
         return slot.log.get();
+    }
+
+    /** What was shared may have been taken: whoever took it read the log after that, so what is in it by now counts. */
+    private void flushed(Slot slot, VolumeState volume, Request flush, int status) {
+        if (status != 0) {
+            flush.complete(status);
+            return;
+        }
+        if (volume.lease != Lease.SHARED) {
+            flush.complete(1L);
+            return;
+        }
+        requests.lend(look -> {
+            look.op(Op.READ).flags(Op.FRESH).target(volume.sharedObject).range(0, 1).onCompletion(done -> {
+                int found = done.status();
+                requests.giveBack(done);
+                if (found == 0) {
+                    flush.complete(1L);
+                } else if (found == Errno.ENOENT) {
+                    slot.lookedAt = System.nanoTime() - LOOK_NANOS;
+                    flush.complete(0L);
+                } else {
+                    flush.complete(found);
+                }
+            });
+            host.submit(look, reactor, blockermPort);
+        });
     }
 
     private static boolean inRange(VolumeState volume, Request request) {
@@ -205,8 +233,11 @@ public final class Mapper implements Peer {
 
     private void lookAtLog(Slot slot, VolumeState volume, Request request, Request look) {
         long end = volume.records;
-        look.op(Op.READ).target(volume.logObject).range(MapLog.position(end), MapLog.RECORD).onCompletion(done -> {
-            boolean grown = done.status() != 0 || MapLog.valid(done.data(), 0, volume.logCrc, end);
+        int last = volume.lastRecord;
+        int before = end == 0 ? 0 : MapLog.RECORD; // it may have been one that was taken back
+        look.op(Op.READ).target(volume.logObject).range(MapLog.position(end) - before, before + MapLog.RECORD).onCompletion(done -> {
+            boolean grown = done.status() != 0 || before > 0 && done.data().getInt(0) != last
+                || MapLog.valid(done.data(), before, volume.logCrc, end);
             requests.giveBack(done);
             if (!grown && slot.has(volume) && !slot.wanted) {
                 serve(slot, volume, request);
@@ -251,6 +282,7 @@ public final class Mapper implements Peer {
     private void borrow(Slot slot, Request request, Fetch fetch) {
         begin(slot);
         slot.lookedAt = System.nanoTime();
+        int op = request.op();
         control.execute(store -> {
             try {
                 VolumeState fetched = fetch.from(store);
@@ -261,7 +293,7 @@ public final class Mapper implements Peer {
                 };
             } catch (Failure e) {
                 LOG.log(e.errno() == Errno.ENOENT ? Level.DEBUG : Level.WARNING, "{0} {1}: {2}",
-                    Op.name(request.op()), slot.name, e.getMessage());
+                    Op.name(op), slot.name, e.getMessage());
                 return () -> fail(slot, request, e.errno());
             }
         }, errno -> fail(slot, request, errno));

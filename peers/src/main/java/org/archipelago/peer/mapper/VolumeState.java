@@ -27,7 +27,12 @@ final class VolumeState {
     final Target logObject;
     final BlockMap map;
     final int logCrc;
+    final Target sharedObject;
     Lease lease;
+    /** The lease is this daemon's, and it could not be opened: what a flush would promise is not known. */
+    boolean unopened;
+    /** The checksum of the last record. */
+    int lastRecord;
     /** Records that the log has; after how many of them the map does not change; how many survive a power cut. */
     long records;
     long owned;
@@ -52,6 +57,7 @@ final class VolumeState {
         this.logObject = header.readOnly() ? headerObject : Target.of(header.log());
         this.map = map;
         this.logCrc = logCrc;
+        this.sharedObject = Target.of(Leases.sharedObject(header.id()));
         this.lease = lease;
         header(header);
     }

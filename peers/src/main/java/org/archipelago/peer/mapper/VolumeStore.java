@@ -7,7 +7,9 @@ import java.security.SecureRandom;
 import java.util.HexFormat;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
 import org.archipelago.map.BlockMap;
 import org.archipelago.map.Checkpoint;
 import org.archipelago.map.DamagedMapException;
@@ -36,6 +38,8 @@ final class VolumeStore {
     private final Leases leases;
     private final NodeIdentity me;
     private final SecureRandom random = new SecureRandom();
+    /** Ids of volumes that are being renamed: the lease is this daemon's, and about to go. */
+    private final Set<String> renamed = ConcurrentHashMap.newKeySet();
 
     VolumeStore(ObjectStore maps, ObjectStore blocks, Leases leases, NodeIdentity me) {
         this.maps = maps;
@@ -180,9 +184,15 @@ final class VolumeStore {
 
     /** Gives an open volume another name, and its lease back. */
     void rename(VolumeState volume, String to) {
-        renameHeader(volume.name, to);
-        touchLog(volume);
-        leases.release(volume.name, volume.header().id(), !volume.unclean);
+        String id = volume.header().id();
+        renamed.add(id);
+        try {
+            renameHeader(volume.name, to);
+            touchLog(volume);
+            releaseAfterFailure(volume.name, id, !volume.unclean);
+        } finally {
+            renamed.remove(id);
+        }
     }
 
     // --- notes: what users and Ganeti want to have kept with a volume
@@ -230,7 +240,9 @@ final class VolumeStore {
             return open(name, Use.WRITE);
         } catch (Failure e) {
             LOG.log(Level.WARNING, "{0} can only be read for now: {1}", name, e.getMessage());
-            return load(name);
+            VolumeState volume = load(name);
+            volume.unopened = true;
+            return volume;
         }
     }
 
@@ -250,11 +262,15 @@ final class VolumeStore {
             throw new Failure(Errno.EROFS, name + " is a snapshot: it cannot be written; clone it (vlmc create NEW --snap "
                 + name + ")");
         }
+        if (renamed.contains(header.id())) {
+            throw new Failure(Errno.EBUSY, "volume " + name + " is just being given this name: try again");
+        }
         Taken taken = leases.acquire(name, header.id(), use);
         try {
             VolumeState volume = load(name, taken.shared() ? Lease.SHARED : Lease.EXCLUSIVE);
             volume.unclean = !taken.clean();
             volume.resumed = taken.held();
+            volume.committed = 0; // as far as this life knows: the last COMMIT may not have been synced
             VolumeState writable = volume.goesOn ? volume : nextGeneration(volume, volume.header().epoch(), false);
             endFormerLog(writable);
             return writable;
@@ -316,6 +332,7 @@ final class VolumeStore {
             log.apply(name, map, applied(log, lease));
             VolumeState volume = new VolumeState(name, header, map, log.header().crc(), lease);
             volume.records = log.records();
+            volume.lastRecord = log.records() == 0 ? 0 : log.bytes().getInt((int) MapLog.position(log.records() - 1));
             volume.owned = log.owned();
             volume.committed = log.committed();
             volume.goesOn = !log.ended() && isOurs(log) && isOfThisBoot(log);
@@ -404,8 +421,12 @@ final class VolumeStore {
      */
     private void endLog(VolumeState volume) {
         try {
-            append(volume, MapLog.END);
-            maps.delete(volume.header().log());
+            if (volume.goesOn || volume.resumed) {
+                append(volume, MapLog.END);
+                maps.delete(volume.header().log());
+            } else {
+                endFormerLog(volume.name, volume.header().log()); // whose writer may have gone on meanwhile
+            }
         } catch (Failure e) {
             LOG.log(Level.WARNING, "other nodes may read {0} as it was: {1}", volume.name, e.getMessage());
         }
@@ -418,22 +439,25 @@ final class VolumeStore {
             return;
         }
         try {
-            String object = VolumeHeader.logName(header.id(), header.generation() - 1);
-            Optional<byte[]> bytes = maps.read(object);
-            if (bytes.isPresent()) {
-                MapLog.Contents log = MapLog.decode(volume.name, bytes.get());
-                append(object, log.header().crc(), MapLog.END, log.records(), 0, 0);
-                maps.delete(object);
-            }
+            endFormerLog(volume.name, VolumeHeader.logName(header.id(), header.generation() - 1));
         } catch (Failure | DamagedMapException e) {
             LOG.log(Level.WARNING, "other nodes may read {0} as it was: {1}", volume.name, e.getMessage());
+        }
+    }
+
+    private void endFormerLog(String volume, String object) {
+        Optional<byte[]> bytes = maps.read(object);
+        if (bytes.isPresent()) {
+            MapLog.Contents log = MapLog.decode(volume, bytes.get());
+            append(object, log.header().crc(), MapLog.END, log.records(), 0, 0);
+            maps.delete(object);
         }
     }
 
     /** Makes readers on other nodes look at the volume anew. */
     private void touchLog(VolumeState volume) {
         try {
-            append(volume, MapLog.COMMIT);
+            volume.lastRecord = append(volume, MapLog.COMMIT);
             volume.records++;
             volume.refused = 0;
         } catch (Failure e) {
@@ -441,16 +465,17 @@ final class VolumeStore {
         }
     }
 
-    private void append(VolumeState volume, int type) {
+    private int append(VolumeState volume, int type) {
         int stale = (int) Math.max(0, volume.refused - volume.records - 1);
-        append(volume.header().log(), volume.logCrc, type, volume.records, volume.committed, stale);
+        return append(volume.header().log(), volume.logCrc, type, volume.records, volume.committed, stale);
     }
 
     /** stale: records that lie behind, and must not count. */
-    private void append(String log, int crc, int type, long number, long durable, int stale) {
+    private int append(String log, int crc, int type, long number, long durable, int stale) {
         ByteBuffer records = ByteBuffer.allocate((1 + stale) * MapLog.RECORD).order(ByteOrder.LITTLE_ENDIAN);
         MapLog.encode(records, 0, crc, type, number, Math.toIntExact(durable), 0, 0, durable);
         maps.write(log, MapLog.position(number), records.array());
+        return records.getInt(0);
     }
 
     /** After the volume's data and log are durable: gives the lease back. */

@@ -107,6 +107,16 @@ final class MemoryStore {
         durableNames.putAll(names);
     }
 
+    /** Makes the data's objects durable, not those of maps. */
+    synchronized void syncBlocks() {
+        names.forEach((name, content) -> {
+            if (name.matches("[0-9a-f]{32}-.*")) {
+                content.sync();
+                durableNames.put(name, content);
+            }
+        });
+    }
+
     // --- names
 
     /** The object of that name, made empty where it is absent; that it was made is not durable. */

@@ -25,6 +25,7 @@ import org.archipelago.xseg.SegmentParameters;
 /** The peers of one node in a segment of their own, over a store's folders. */
 public final class Node implements AutoCloseable {
     public static final int COMPOSER = 500;
+    private static final int MAPPER_LATE = 60;
     static final int BLOCKERB = 1000;
     static final int MAPPER = 1001;
     static final int BLOCKERM = 1002;
@@ -80,8 +81,20 @@ public final class Node implements AutoCloseable {
         control = new MapperControl(new Caller(host, "mapper", WAIT_MILLIS), BLOCKERB, BLOCKERM,
             new NodeIdentity(daemon, daemon + ".test", boot), MAPPER_REQUESTS);
         host.serve(MAPPER, "mapperd", reactor -> new Mapper(host, reactor, control, BLOCKERM));
-        host.serve(COMPOSER, "vlmcd", reactor -> new Composer(host, reactor, MAPPER, BLOCKERB, OPERATIONS));
+        Weather onTheWayToMaps = mapperWeather;
+        host.serve(MAPPER_LATE, "mapperdlater", reactor -> onTheWayToMaps.over(host, reactor, forward(host, reactor, MAPPER)));
+        host.serve(COMPOSER, "vlmcd", reactor -> new Composer(host, reactor, mapperWeather == NO ? MAPPER : MAPPER_LATE, BLOCKERB, OPERATIONS));
+        host.serve(COMPOSER + 1, "vlmcd restarted", reactor -> new Composer(host, reactor, MAPPER, BLOCKERB, OPERATIONS));
         host.start();
+    }
+
+    static final Weather NO = new Weather();
+    /** What delays requests between composer and mapper, as processes of their own may. */
+    static Weather mapperWeather = NO;
+
+    /** What stands behind a weather: the mapper of that reactor. */
+    private static Peer forward(Host host, Reactor reactor, int port) {
+        return request -> host.submit(request, reactor, port);
     }
 
     private static Blockers inFiles(Path store, int reactors) throws java.io.IOException {
@@ -108,6 +121,9 @@ public final class Node implements AutoCloseable {
 
     private static Blockers inMemory(MemoryStore store, Weather weather) {
         Map<String, MemoryStore.Content> open = new ConcurrentHashMap<>();
+        if (MemoryBlocker.syncsAtItsStart) {
+            store.sync();
+        }
         return new Blockers() {
             @Override
             public Peer blocks(Host host, Reactor reactor) {
