@@ -205,7 +205,7 @@ step_outage() {		# attach, list, detach while the server is dead; a long one
 	local d start job
 	fresh_disk; serve "$v"
 	d=$(cmd attach "$v") || die attach
-	stop_server "$v"; rm -f "$run/nbd/$v.sock"
+	rm "$run/nbd/$v.sock"; stop_server "$v"		# in this order, so that nobody is let in by one who is about to die
 	start=$(date +%s%N)
 	[ "$(cmd attach "$v")" = "$d" ] || die "attach while the server is dead"
 	[ $((($(date +%s%N) - start) / 1000000)) -lt 8000 ] || die "attach was slow"
