@@ -66,6 +66,8 @@ static int take_down(struct volume *v)
 	code = unmount(v);
 	if (!code)
 		code = end_helper(v);
+	if (!code)
+		code = unmount(v);	/* a helper that was just being born has mounted its file meanwhile */
 	if (code)
 		return code;
 	place_forget(v, "pid");
