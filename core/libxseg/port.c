@@ -11,7 +11,7 @@
 
 int xs_spoilt(const struct xseg *xs)
 {
-	if (!__atomic_load_n(&xs->spoilt, __ATOMIC_RELAXED))
+	if (!__atomic_load_n(&xs_joined(xs)->spoilt, __ATOMIC_RELAXED))
 		return 0;
 	return xs_fail(EUCLEAN, "segment %s was truncated by another process: end its users, "
 		       "destroy it and make it anew", xs->h.name);
@@ -417,6 +417,7 @@ static int give_space(struct xseg *xs, uint32_t number, uint32_t nr_requests, ui
 static int take_port(struct xseg *xs, uint32_t number, uint32_t nr_requests,
 		     uint64_t nr_pages, const char *role, uint32_t bell)
 {
+	const struct xs_joined *self = xs_joined(xs);
 	struct xseg_port *port = xs_port(xs, number);
 	int rc = bury_dead(xs, number);
 
@@ -425,12 +426,12 @@ static int take_port(struct xseg *xs, uint32_t number, uint32_t nr_requests,
 	if (xs_load(&port->state) != XSEG_PORT_FREE)
 		return xs_fail(EAGAIN, "port %u: requests of its dead owner are still with others",
 			       number);
-	if (!xs->pid_ns)
+	if (!self->pid_ns)
 		return xs_fail(EXDEV, "/proc is of another PID namespace, or is not there: it "
 			       "proves that an owner lives (mount -t proc proc /proc)");
-	if (!xs->pid_start)
+	if (!self->pid_start)
 		return xs_fail(ENOENT, "cannot read /proc/%d/stat, which proves that an owner "
-			       "lives", xs->pid);
+			       "lives", self->pid);
 	rc = give_space(xs, number, nr_requests, nr_pages);
 	if (rc) {
 		bury_all_dead(xs);
@@ -438,9 +439,9 @@ static int take_port(struct xseg *xs, uint32_t number, uint32_t nr_requests,
 	}
 	if (rc)
 		return rc;
-	xs_store(&port->pid, xs->pid);
-	xs_store(&port->pid_start, xs->pid_start);
-	xs_store(&port->pid_ns, xs->pid_ns);
+	xs_store(&port->pid, self->pid);
+	xs_store(&port->pid_start, self->pid_start);
+	xs_store(&port->pid_ns, self->pid_ns);
 	xs_store(&port->bell, bell);
 	xs_store(&port->generation, port->generation + 1);
 	xs_store(&port->heartbeat, xs_boottime_ns());
