@@ -12,7 +12,7 @@ _Static_assert(offsetof(struct xseg_request, hand) == 0 &&
 _Static_assert(offsetof(struct xseg_port, sleeping) == 128 &&
 	       offsetof(struct xseg_port, request_tail) == 192 &&
 	       offsetof(struct xseg_port, reply_head) == 384, "ABI");
-_Static_assert(XSEG_LOCK_NOTE_AT >= sizeof(struct xseg_header) &&
+_Static_assert(sizeof(struct xseg_header) <= XSEG_LOCK_NOTE_AT &&
 	       XSEG_LOCK_NOTE_AT + sizeof(struct xseg_lock_note) <= XSEG_PAGE, "ABI");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the layout is little-endian");
 

@@ -52,8 +52,6 @@ static inline int xs_foreign(const struct xseg *xs, uint64_t pid_ns)
 /* 0 where /proc does not tell. */
 uint64_t xs_process_start(pid_t pid);
 
-uint64_t xs_boottime_ns(void);
-
 /* Keeps a SIGBUS at the segment's memory from ending the process. */
 void xs_guard(struct xseg *xs);
 void xs_unguard(const struct xseg *xs);

@@ -16,14 +16,14 @@
 #ifdef __KERNEL__
 #include <linux/atomic.h>
 #include <linux/errno.h>
+#include <linux/ktime.h>
 #include <linux/stddef.h>
 #include <linux/string.h>
-#include <linux/timekeeping.h>
 #include <linux/types.h>
 
-#define xs_load(p) smp_load_acquire(p)
-#define xs_store(p, v) smp_store_release(p, v)
-#define xs_store_mb(p, v) smp_store_mb(*(p), v)
+#define xs_load(p) smp_load_acquire(p) /* as promised above, so are the next two */
+#define xs_store(p, v) smp_store_release(p, v) /* the same */
+#define xs_store_mb(p, v) smp_store_mb(*(p), v) /* the same */
 #define xs_xchg(p, v) xchg(p, v)
 #define xs_cas(p, was, v) (cmpxchg(p, was, v) == (was))
 
@@ -33,10 +33,14 @@ static inline void xs_count(__u64 *counter)
 	atomic64_inc((atomic64_t *)counter);
 }
 
-/* CLOCK_MONOTONIC */
 static inline __u64 xs_monotonic_ns(void)
 {
 	return ktime_get_ns();
+}
+
+static inline __u64 xs_boottime_ns(void)
+{
+	return ktime_get_boottime_ns();
 }
 #else
 #include <errno.h>
@@ -62,12 +66,22 @@ static inline void xs_count(__u64 *counter)
 	__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
 }
 
-static inline __u64 xs_monotonic_ns(void)
+static inline __u64 xs_clock_ns(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+static inline __u64 xs_monotonic_ns(void)
+{
+	return xs_clock_ns(CLOCK_MONOTONIC);
+}
+
+static inline __u64 xs_boottime_ns(void)
+{
+	return xs_clock_ns(CLOCK_BOOTTIME);
 }
 #endif
 

@@ -12,6 +12,35 @@ static int is_mine(const struct xseg *xs, __u32 port)
 	return port < xs->h.nr_ports && xs_load(&xs->mine[port]);
 }
 
+void xs_give_port(struct xseg *xs, __u32 number, const struct xs_owner *owner)
+{
+	struct xseg_port *port = xs_port(xs, number);
+	__u32 i;
+
+	xs_store(&port->first_request, owner->first_request);
+	xs_store(&port->nr_requests, owner->nr_requests);
+	xs_store(&port->first_page, owner->first_page);
+	xs_store(&port->nr_pages, owner->nr_pages);
+	for (i = 0; i < owner->nr_requests; i++) {
+		struct xseg_request *r = xs_slot(xs, owner->first_request + i);
+
+		xs_store(&r->hand, XSEG_REQUEST_FREE);
+		xs_store(&r->src, number);
+	}
+	xs_store(&port->pid, owner->pid);
+	xs_store(&port->pid_start, owner->pid_start);
+	xs_store(&port->pid_ns, owner->pid_ns);
+	xs_store(&port->bell, owner->bell);
+	xs_store(&port->generation, port->generation + 1);
+	xs_store(&port->heartbeat, xs_boottime_ns());
+	memset(port->role, 0, XSEG_NAME_MAX);
+	memcpy(port->role, owner->role, strlen(owner->role));
+	xs_store(&port->sleeping, XSEG_AWAKE);
+	xs_store(&port->rescan, 0);
+	xs_store(&port->dropped, 0);
+	xs_store_mb(&port->state, XSEG_PORT_BOUND);
+}
+
 /*
  * The entry is there for an owner that looks at its ring only; where it does not
  * fit, others are in it.

@@ -82,6 +82,19 @@ static inline struct xseg_port *xs_source_of(const struct xseg *xs, __u32 slot)
 	return port;
 }
 
+/* --- ports ----------------------------------------------------------------- */
+
+/* Who has a port, and what of the segment: runs that nobody else has. */
+struct xs_owner {
+	__u32 pid, bell;
+	__u64 pid_start, pid_ns; /* pid_ns: XSEG_KERNEL where it is a module */
+	const char *role;        /* shorter than XSEG_NAME_MAX */
+	__u32 first_request, nr_requests, first_page, nr_pages;
+};
+
+/* Of a free port, by one who keeps others from doing the same. */
+void xs_give_port(struct xseg *xs, __u32 number, const struct xs_owner *owner);
+
 /* --- requests: as xseg.h has them ------------------------------------------ */
 
 /* -EHOSTDOWN where dst is not bound, -EINVAL where nothing went because of slots[0]. */
