@@ -100,10 +100,10 @@ void xs_remove_bell(struct xseg *xs, uint32_t bell)
 {
 	char path[PATH_LENGTH];
 
-	if (xs_joined(xs)->fd < 0)
-		return;
 	if (!xs_xchg(&xs_port(xs, bell)->fifo, 0) && !xs_spoilt(xs))
 		return; /* there is none */
+	if (xs_joined(xs)->fd < 0)
+		return;
 	fifo_path(xs, bell, path);
 	unlink(path);
 }

@@ -417,7 +417,7 @@ static int take_port(struct xseg *xs, uint32_t number, uint32_t nr_requests,
 		return xs_fail(EXDEV, "/proc is of another PID namespace, or is not there: it "
 			       "proves that an owner lives (mount -t proc proc /proc)");
 	if (!self->pid_start)
-		return xs_fail(ENOENT, "cannot read /proc/%d/stat, which proves that an owner "
+		return xs_fail(EXDEV, "cannot read /proc/%d/stat, which proves that an owner "
 			       "lives", self->pid);
 	rc = find_space(xs, number, nr_requests, nr_pages, &owner);
 	if (rc) {
