@@ -2,7 +2,7 @@
 # stage.sh SOURCE JARS DEST: makes DEST the tree that is installed.
 #   SOURCE  the project's folder, built
 #   JARS    folder with the jars of the modules and of what they need
-#   DEST    bin/ lib/ etc/ extstorage/; a tree of this script that lies there is replaced, nothing else
+#   DEST    bin/ lib/ etc/ share/ extstorage/; a tree of this script that lies there is replaced, nothing else
 set -eu
 
 source=$1
@@ -30,6 +30,7 @@ ln -s ../lib/archipelago/client "$new/bin/archipelago"
 ln -s ../lib/archipelago/client "$new/bin/vlmc"
 cp "$source/core/target/native/xseg" "$new/bin/xseg"
 chmod 755 "$new/bin/xseg"
+install -D -m 644 "$source/core/libxseg/xseg.1" "$new/share/man/man1/xseg.1"
 cp "$source/core/src/main/resources/org/archipelago/config/archipelago.conf" "$new/etc/archipelago.conf"
 
 for script in create attach detach remove grow setinfo verify snapshot open close; do

@@ -21,7 +21,7 @@
 static void fifo_path(const struct xseg *xs, uint32_t bell, char path[PATH_LENGTH])
 {
 	snprintf(path, PATH_LENGTH, SHM "/%s.bell.%u.%llu", xs->h.name, bell,
-		 (unsigned long long)xs->inode);
+		 (unsigned long long)xs_joined(xs)->inode);
 }
 
 /* Both ends at once: so writing needs no reader and raises no SIGPIPE. */
@@ -50,7 +50,7 @@ static int make_fifo(const struct xseg *xs, uint32_t bell)
 	if (mkfifo(path, 0600))
 		return -1;
 	fd = open_fifo(path);
-	if (fd >= 0 && !fstat(xs->fd, &st)) {
+	if (fd >= 0 && !fstat(xs_joined(xs)->fd, &st)) {
 		(void)!fchown(fd, -1, st.st_gid); /* allowed among the caller's groups */
 		(void)!fchmod(fd, st.st_mode & 0666);
 	}
@@ -63,8 +63,8 @@ int xseg_bell_fd(struct xseg *xs, uint32_t bell)
 
 	if (rc)
 		return rc;
-	kept = &xs->bells[bell];
-	fd = xs->fd < 0 ? eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) : make_fifo(xs, bell);
+	kept = &xs_joined(xs)->bells[bell];
+	fd = xs_joined(xs)->fd < 0 ? eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) : make_fifo(xs, bell);
 	if (fd < 0)
 		return xs_fail(errno, "cannot make the bell of port %u of segment %s: %s", bell,
 			       xs->h.name, strerror(errno));
@@ -85,7 +85,7 @@ void xs_ring_fifo(struct xseg *xs, uint32_t bell)
 	int fd;
 
 	if (__atomic_load_n(&xs->mine[bell], __ATOMIC_RELAXED)) {
-		(void)!write(xs->bells[bell], &one, sizeof(one));
+		(void)!write(xs_joined(xs)->bells[bell], &one, sizeof(one));
 		return;
 	}
 	fifo_path(xs, bell, path);
@@ -100,10 +100,10 @@ void xs_remove_bell(struct xseg *xs, uint32_t bell)
 {
 	char path[PATH_LENGTH];
 
-	if (xs->fd < 0)
-		return;
 	if (!xs_xchg(&xs_port(xs, bell)->fifo, 0) && !xs_spoilt(xs))
 		return; /* there is none */
+	if (xs_joined(xs)->fd < 0)
+		return;
 	fifo_path(xs, bell, path);
 	unlink(path);
 }

@@ -76,7 +76,7 @@ void xs_guard(struct xseg *xs)
 	for (int i = 0; i < GUARDED_MAX; i++)
 		if (!guarded[i].to) {
 			guarded[i].from = (uintptr_t)xs->base;
-			guarded[i].spoilt = &xs->spoilt;
+			guarded[i].spoilt = &xs_joined(xs)->spoilt;
 			__atomic_store_n(&guarded[i].to, (uintptr_t)xs->base + xs->h.size,
 					 __ATOMIC_RELEASE);
 			break;
@@ -88,7 +88,7 @@ void xs_unguard(const struct xseg *xs)
 {
 	pthread_mutex_lock(&mutex);
 	for (int i = 0; i < GUARDED_MAX; i++)
-		if (guarded[i].to && guarded[i].spoilt == &xs->spoilt)
+		if (guarded[i].to && guarded[i].spoilt == &xs_joined(xs)->spoilt)
 			__atomic_store_n(&guarded[i].to, 0, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&mutex);
 }

@@ -11,7 +11,7 @@
 
 int xs_spoilt(const struct xseg *xs)
 {
-	if (!__atomic_load_n(&xs->spoilt, __ATOMIC_RELAXED))
+	if (!__atomic_load_n(&xs_joined(xs)->spoilt, __ATOMIC_RELAXED))
 		return 0;
 	return xs_fail(EUCLEAN, "segment %s was truncated by another process: end its users, "
 		       "destroy it and make it anew", xs->h.name);
@@ -139,14 +139,6 @@ int xseg_alive(struct xseg *xs, uint32_t port)
 	return xs_load(&p->state) == XSEG_PORT_BOUND &&
 	       (xs_foreign(xs, xs_load(&p->pid_ns)) ||
 		xs_process_lives(xs_load(&p->pid), xs_load(&p->pid_start)));
-}
-
-uint64_t xs_boottime_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
 int xseg_heartbeat(struct xseg *xs, uint32_t port)
@@ -388,9 +380,9 @@ static int64_t first_fit(const struct xseg *xs, int pages, uint64_t count, uint6
 	return at + count <= limit ? (int64_t)at : -1;
 }
 
-static int give_space(struct xseg *xs, uint32_t number, uint32_t nr_requests, uint64_t nr_pages)
+static int find_space(const struct xseg *xs, uint32_t number, uint32_t nr_requests,
+		      uint64_t nr_pages, struct xs_owner *owner)
 {
-	struct xseg_port *port = xs_port(xs, number);
 	int64_t slot = first_fit(xs, 0, nr_requests, xs->h.nr_requests);
 	int64_t page = first_fit(xs, 1, nr_pages, xs->h.data_pages);
 
@@ -401,55 +393,40 @@ static int give_space(struct xseg *xs, uint32_t number, uint32_t nr_requests, ui
 		return xs_fail(ENOSPC, "port %u: no run of %llu of the segment's %llu pages is "
 			       "free", number, (unsigned long long)nr_pages,
 			       (unsigned long long)xs->h.data_pages);
-	xs_store(&port->first_request, slot);
-	xs_store(&port->nr_requests, nr_requests);
-	xs_store(&port->first_page, page);
-	xs_store(&port->nr_pages, nr_pages);
-	for (uint32_t i = 0; i < nr_requests; i++) {
-		struct xseg_request *r = xs_slot(xs, slot + i);
-
-		xs_store(&r->hand, XSEG_REQUEST_FREE);
-		xs_store(&r->src, number);
-	}
+	owner->first_request = slot;
+	owner->nr_requests = nr_requests;
+	owner->first_page = page;
+	owner->nr_pages = nr_pages;
 	return 0;
 }
 
 static int take_port(struct xseg *xs, uint32_t number, uint32_t nr_requests,
 		     uint64_t nr_pages, const char *role, uint32_t bell)
 {
-	struct xseg_port *port = xs_port(xs, number);
+	const struct xs_joined *self = xs_joined(xs);
+	struct xs_owner owner = { .pid = self->pid, .pid_start = self->pid_start,
+				  .pid_ns = self->pid_ns, .role = role, .bell = bell };
 	int rc = bury_dead(xs, number);
 
 	if (rc < 0)
 		return rc;
-	if (xs_load(&port->state) != XSEG_PORT_FREE)
+	if (xs_load(&xs_port(xs, number)->state) != XSEG_PORT_FREE)
 		return xs_fail(EAGAIN, "port %u: requests of its dead owner are still with others",
 			       number);
-	if (!xs->pid_ns)
+	if (!self->pid_ns)
 		return xs_fail(EXDEV, "/proc is of another PID namespace, or is not there: it "
 			       "proves that an owner lives (mount -t proc proc /proc)");
-	if (!xs->pid_start)
-		return xs_fail(ENOENT, "cannot read /proc/%d/stat, which proves that an owner "
-			       "lives", xs->pid);
-	rc = give_space(xs, number, nr_requests, nr_pages);
+	if (!self->pid_start)
+		return xs_fail(EXDEV, "cannot read /proc/%d/stat, which proves that an owner "
+			       "lives", self->pid);
+	rc = find_space(xs, number, nr_requests, nr_pages, &owner);
 	if (rc) {
 		bury_all_dead(xs);
-		rc = give_space(xs, number, nr_requests, nr_pages);
+		rc = find_space(xs, number, nr_requests, nr_pages, &owner);
 	}
 	if (rc)
 		return rc;
-	xs_store(&port->pid, xs->pid);
-	xs_store(&port->pid_start, xs->pid_start);
-	xs_store(&port->pid_ns, xs->pid_ns);
-	xs_store(&port->bell, bell);
-	xs_store(&port->generation, port->generation + 1);
-	xs_store(&port->heartbeat, xs_boottime_ns());
-	memset(port->role, 0, XSEG_NAME_MAX);
-	memcpy(port->role, role, strlen(role));
-	xs_store(&port->sleeping, XSEG_AWAKE);
-	xs_store(&port->rescan, 0);
-	__atomic_store_n(&port->dropped, 0, __ATOMIC_RELAXED);
-	xs_store_mb(&port->state, XSEG_PORT_BOUND);
+	xs_give_port(xs, number, &owner);
 	__atomic_store_n(&xs->mine[number], 1, __ATOMIC_RELAXED);
 	return 0;
 }

@@ -10,36 +10,8 @@
 #ifndef XSEG_RING_H
 #define XSEG_RING_H
 
+#include "platform.h"
 #include "xseg_layout.h"
-
-/*
- * All loads acquire, all stores release, and cas and xchg are full barriers.
- * User space asks for more, one total order, because of the pair
- *     producer: publish, then look whether the owner sleeps
- *     owner:    say that it sleeps, then look for what is published
- * in which one of the two must see the other.  In the kernel the cas of a
- * producer orders that by itself and the owner uses xs_store_mb().
- */
-#ifdef __KERNEL__
-#include <linux/atomic.h>
-#define xs_load(p) smp_load_acquire(p)
-#define xs_store(p, v) smp_store_release(p, v)
-#define xs_store_mb(p, v) smp_store_mb(*(p), v)
-#define xs_xchg(p, v) xchg(p, v)
-#define xs_cas(p, was, v) (cmpxchg(p, was, v) == (was))
-#else
-#define xs_load(p) __atomic_load_n(p, __ATOMIC_SEQ_CST)
-#define xs_store(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
-#define xs_store_mb(p, v) __atomic_store_n(p, v, __ATOMIC_SEQ_CST)
-#define xs_xchg(p, v) __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
-#define xs_cas(p, was, v)                                                      \
-	({                                                                     \
-		__typeof__(*(p)) xs_was = (was);                               \
-		__atomic_compare_exchange_n(p, &xs_was, v, 0,                  \
-					    __ATOMIC_SEQ_CST,                  \
-					    __ATOMIC_SEQ_CST);                 \
-	})
-#endif
 
 struct xs_ring {
 	__u64 *tail;  /* next position to publish, or one behind */

@@ -15,20 +15,6 @@
 #define SHM "/dev/shm"
 #define LOCK_WAIT_MS 5000
 
-_Static_assert(sizeof(struct xseg_header) == 152, "ABI");
-_Static_assert(sizeof(struct xseg_port) == 448, "ABI");
-_Static_assert(sizeof(struct xseg_request) == 256, "ABI");
-_Static_assert(offsetof(struct xseg_request, hand) == 0 &&
-	       offsetof(struct xseg_request, src) == 8 &&
-	       offsetof(struct xseg_request, data_at) == 48 &&
-	       offsetof(struct xseg_request, target) == 96, "ABI");
-_Static_assert(offsetof(struct xseg_port, sleeping) == 128 &&
-	       offsetof(struct xseg_port, request_tail) == 192 &&
-	       offsetof(struct xseg_port, reply_head) == 384, "ABI");
-_Static_assert(XSEG_LOCK_NOTE_AT >= sizeof(struct xseg_header) &&
-	       XSEG_LOCK_NOTE_AT + sizeof(struct xseg_lock_note) <= XSEG_PAGE, "ABI");
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the layout is little-endian");
-
 static _Thread_local char last_error[320];
 
 int xs_fail(int error, const char *format, ...)
@@ -48,29 +34,12 @@ const char *xseg_strerror(void)
 
 /* --- header ------------------------------------------------------------- */
 
-static uint32_t crc32c(uint32_t crc, const void *bytes, size_t n)
-{
-	for (const unsigned char *p = bytes; n--; p++) {
-		crc ^= *p;
-		for (int bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
-	}
-	return crc;
-}
-
-static uint32_t header_crc(const struct xseg_header *h)
-{
-	uint32_t crc = crc32c(~0u, h, offsetof(struct xseg_header, crc));
-
-	return ~crc32c(crc, h->name, sizeof(h->name));
-}
-
 static uint64_t page_up(uint64_t bytes)
 {
 	return (bytes + XSEG_PAGE - 1) & ~(uint64_t)(XSEG_PAGE - 1);
 }
 
-/* Fills in what follows from the four numbers that describe a segment. */
+/* Checks the four numbers that describe a segment, and fills in what follows. */
 static int lay_out(struct xseg_header *h, uint32_t nr_ports, uint32_t ring_size,
 		   uint32_t nr_requests, uint64_t data_pages)
 {
@@ -86,20 +55,7 @@ static int lay_out(struct xseg_header *h, uint32_t nr_ports, uint32_t ring_size,
 	if (data_pages > UINT32_MAX)
 		return xs_fail(EINVAL, "%llu pages of data: a segment has at most %u",
 			       (unsigned long long)data_pages, UINT32_MAX);
-	h->magic = XSEG_MAGIC;
-	h->abi = XSEG_ABI;
-	h->header_size = sizeof(*h);
-	h->nr_ports = nr_ports;
-	h->port_stride = sizeof(struct xseg_port) + 2 * sizeof(__u64) * ring_size;
-	h->port_stride = (h->port_stride + XSEG_LINE - 1) & ~(XSEG_LINE - 1);
-	h->ring_size = ring_size;
-	h->nr_requests = nr_requests;
-	h->ports_at = XSEG_PAGE;
-	h->requests_at = page_up(h->ports_at + (uint64_t)nr_ports * h->port_stride);
-	h->data_at = page_up(h->requests_at +
-			     (uint64_t)nr_requests * sizeof(struct xseg_request));
-	h->data_pages = data_pages;
-	h->size = h->data_at + data_pages * XSEG_PAGE;
+	xs_lay_out(h, nr_ports, ring_size, nr_requests, data_pages);
 	return 0;
 }
 
@@ -122,7 +78,7 @@ static int make_header(struct xseg_header *h, const char *name, const struct xse
 	h->created_s = now.tv_sec;
 	h->creator_pid = getpid();
 	memcpy(h->name, name, strlen(name));
-	h->crc = header_crc(h);
+	h->crc = xs_header_crc(h);
 	return 0;
 }
 
@@ -137,7 +93,7 @@ static int check_header(const struct xseg_header *h, uint64_t file_size, const c
 		return xs_fail(EPROTO, "segment %s has ABI %u, this libxseg has ABI %u: "
 			       "stop its users, destroy it and make it anew", name, h->abi,
 			       XSEG_ABI);
-	if (h->crc != header_crc(h))
+	if (h->crc != xs_header_crc(h))
 		return xs_fail(EUCLEAN, "segment %s: the header's checksum is wrong", name);
 	if (lay_out(&expect, h->nr_ports, h->ring_size, h->nr_requests, h->data_pages))
 		return -EUCLEAN;
@@ -234,44 +190,45 @@ int xseg_destroy(const char *name)
 
 /* --- mappings ----------------------------------------------------------- */
 
-static void free_handle(struct xseg *xs)
+static void free_handle(struct xs_joined *self)
 {
-	for (uint32_t port = 0; xs->bells && port < xs->h.nr_ports; port++)
-		if (xs->bells[port] >= 0)
-			close(xs->bells[port]);
-	if (xs->fd >= 0)
-		close(xs->fd);
-	free(xs->bells);
-	free(xs->mine);
-	free(xs);
+	for (uint32_t port = 0; self->bells && port < self->xs.h.nr_ports; port++)
+		if (self->bells[port] >= 0)
+			close(self->bells[port]);
+	if (self->fd >= 0)
+		close(self->fd);
+	free(self->bells);
+	free(self->xs.mine);
+	free(self);
 }
 
 /* Takes fd over. */
 static int map(const struct xseg_header *h, int fd, struct xseg **out)
 {
-	struct xseg *xs = calloc(1, sizeof(*xs));
+	struct xs_joined *self = calloc(1, sizeof(*self));
+	struct xseg *xs = &self->xs;
 
-	if (!xs) {
+	if (!self) {
 		close(fd);
 		return xs_fail(ENOMEM, "no memory to join a segment");
 	}
 	xs->h = *h;
 	xs->ring_shift = __builtin_ctz(h->ring_size);
-	xs->fd = fd;
-	xs->pid = getpid();
-	xs->pid_start = xs_process_start(xs->pid);
-	xs->pid_ns = xs_pid_namespace();
-	pthread_mutex_init(&xs->mutex, NULL);
+	self->fd = fd;
+	self->pid = getpid();
+	self->pid_start = xs_process_start(self->pid);
+	self->pid_ns = xs_pid_namespace();
+	pthread_mutex_init(&self->mutex, NULL);
 	xs->mine = calloc(h->nr_ports, 1);
-	xs->bells = malloc(h->nr_ports * sizeof(*xs->bells));
-	if (xs->bells)
-		memset(xs->bells, -1, h->nr_ports * sizeof(*xs->bells));
+	self->bells = malloc(h->nr_ports * sizeof(*self->bells));
+	if (self->bells)
+		memset(self->bells, -1, h->nr_ports * sizeof(*self->bells));
 	xs->base = mmap(NULL, h->size, PROT_READ | PROT_WRITE,
 			MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0), fd, 0);
-	if (!xs->mine || !xs->bells || xs->base == MAP_FAILED) {
+	if (!xs->mine || !self->bells || xs->base == MAP_FAILED) {
 		if (xs->base != MAP_FAILED)
 			munmap(xs->base, h->size);
-		free_handle(xs);
+		free_handle(self);
 		return xs_fail(ENOMEM, "cannot map a segment of %llu MiB: no memory or address "
 			       "space", (unsigned long long)h->size >> 20);
 	}
@@ -319,7 +276,7 @@ int xseg_join(const char *name, struct xseg **xs)
 	rc = map(&h, fd, xs);
 	if (rc)
 		return rc;
-	(*xs)->inode = st.st_ino;
+	xs_joined(*xs)->inode = st.st_ino;
 	xs_guard(*xs);
 	return 0;
 }
@@ -340,17 +297,19 @@ int xseg_anonymous(const struct xseg_params *params, struct xseg **xs)
  * process's would be found to be. */
 void xseg_leave(struct xseg *xs)
 {
+	struct xs_joined *self = xs_joined(xs);
+
 	if (!xs)
 		return;
-	for (uint32_t port = 0; xs->pid == getpid() && port < xs->h.nr_ports; port++)
+	for (uint32_t port = 0; self->pid == getpid() && port < xs->h.nr_ports; port++)
 		if (xs->mine[port]) {
 			xs_remove_bell(xs, port);
 			(void)xs_cas(&xs_port(xs, port)->state, XSEG_PORT_BOUND, XSEG_PORT_DEAD);
 		}
 	xs_unguard(xs);
 	munmap(xs->base, xs->h.size);
-	pthread_mutex_destroy(&xs->mutex);
-	free_handle(xs);
+	pthread_mutex_destroy(&self->mutex);
+	free_handle(self);
 }
 
 void *xseg_base(const struct xseg *xs)
@@ -394,24 +353,25 @@ static uint32_t describe_holder(const struct xseg *xs, char *text, size_t size)
 /* One attempt at the lock; 0 or an errno. */
 static int try_lock(struct xseg *xs)
 {
+	struct xs_joined *self = xs_joined(xs);
 	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	int error = pthread_mutex_trylock(&xs->mutex);
+	int error = pthread_mutex_trylock(&self->mutex);
 
 	if (error)
 		return EAGAIN;
-	if (xs->fd < 0)
+	if (self->fd < 0)
 		return 0;
-	if (fcntl(xs->fd, F_OFD_SETLK, &whole)) {
+	if (fcntl(self->fd, F_OFD_SETLK, &whole)) {
 		error = errno == EACCES ? EAGAIN : errno;
-		pthread_mutex_unlock(&xs->mutex);
+		pthread_mutex_unlock(&self->mutex);
 		return error;
 	}
 	/* Who is killed leaves the note and not the lock: the next one writes its own. */
 	xs_store(&xs_note(xs)->pid, 0);
-	xs_store(&xs_note(xs)->pid_start, xs->pid_start);
-	xs_store(&xs_note(xs)->pid_ns, xs->pid_ns);
+	xs_store(&xs_note(xs)->pid_start, self->pid_start);
+	xs_store(&xs_note(xs)->pid_ns, self->pid_ns);
 	xs_store(&xs_note(xs)->since_ns, xs_boottime_ns());
-	xs_store(&xs_note(xs)->pid, xs->pid);
+	xs_store(&xs_note(xs)->pid, self->pid);
 	return 0;
 }
 
@@ -422,9 +382,9 @@ static int lock(struct xseg *xs, int patience_ms)
 
 	if (xs_spoilt(xs))
 		return -EUCLEAN;
-	if (xs->pid != getpid())
+	if (xs_joined(xs)->pid != getpid())
 		return xs_fail(EPERM, "process %d joined this segment; a child of it must join "
-			       "by itself", xs->pid);
+			       "by itself", xs_joined(xs)->pid);
 	for (int ms = 0; (error = try_lock(xs)); ms++) {
 		if (error != EAGAIN)
 			return xs_fail(error, "cannot lock segment %s: %s", xs->h.name,
@@ -454,24 +414,26 @@ int xs_try_lock(struct xseg *xs)
 
 void xs_unlock(struct xseg *xs)
 {
+	struct xs_joined *self = xs_joined(xs);
 	struct flock whole = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
 
-	if (xs->fd >= 0) {
+	if (self->fd >= 0) {
 		xs_store(&xs_note(xs)->pid, 0);
-		fcntl(xs->fd, F_OFD_SETLK, &whole);
+		fcntl(self->fd, F_OFD_SETLK, &whole);
 	}
-	pthread_mutex_unlock(&xs->mutex);
+	pthread_mutex_unlock(&self->mutex);
 }
 
 int xseg_lock_holder(struct xseg *xs, uint32_t *pid)
 {
+	struct xs_joined *self = xs_joined(xs);
 	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	char who[96];
 
 	*pid = 0;
-	if (xs->fd < 0 || xs_spoilt(xs))
+	if (self->fd < 0 || xs_spoilt(xs))
 		return xs_spoilt(xs);
-	if (fcntl(xs->fd, F_OFD_GETLK, &whole))
+	if (fcntl(self->fd, F_OFD_GETLK, &whole))
 		return xs_fail(errno, "cannot look at the lock of segment %s: %s", xs->h.name,
 			       strerror(errno));
 	if (whole.l_type == F_UNLCK)

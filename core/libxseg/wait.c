@@ -12,33 +12,14 @@ static int futex_wake(__u32 *word, int sleepers)
 	return syscall(SYS_futex, word, FUTEX_WAKE, sleepers, NULL, NULL, 0);
 }
 
-static void wake(struct xseg *xs, uint32_t bell)
+void xs_wake(struct xseg *xs, uint32_t bell)
 {
 	struct xseg_port *port = xs_port(xs, bell);
-	__u32 was = xs_load(&port->sleeping);
 
-	if (was == XSEG_AWAKE)
-		return;
-	if (was == XSEG_SLEEPING)
-		(void)xs_cas(&port->sleeping, XSEG_SLEEPING, XSEG_RUNG);
 	if (xs_load(&port->fifo))
 		xs_ring_fifo(xs, bell);
 	else
 		futex_wake(&port->sleeping, 1);
-}
-
-void xs_ring_bell(struct xseg *xs, struct xseg_port *port)
-{
-	__u32 bell = xs_load(&port->bell);
-
-	if (bell < xs->h.nr_ports)
-		wake(xs, bell);
-}
-
-void xs_wake_all(struct xseg *xs)
-{
-	for (uint32_t port = 0; port < xs->h.nr_ports; port++)
-		wake(xs, port);
 }
 
 int xseg_prepare_wait(struct xseg *xs, uint32_t bell)
@@ -46,7 +27,7 @@ int xseg_prepare_wait(struct xseg *xs, uint32_t bell)
 	int rc = xs_bad_port(xs, bell);
 
 	if (!rc)
-		xs_store_mb(&xs_port(xs, bell)->sleeping, XSEG_SLEEPING);
+		xs_bell_set(xs_port(xs, bell));
 	return rc;
 }
 
@@ -55,7 +36,7 @@ int xseg_cancel_wait(struct xseg *xs, uint32_t bell)
 	int rc = xs_bad_port(xs, bell);
 
 	if (!rc)
-		xs_store(&xs_port(xs, bell)->sleeping, XSEG_AWAKE);
+		xs_bell_clear(xs_port(xs, bell));
 	return rc;
 }
 
@@ -64,14 +45,14 @@ int xseg_wait(struct xseg *xs, uint32_t bell, uint64_t timeout_ns)
 	struct timespec timeout = { .tv_sec = timeout_ns / 1000000000,
 				    .tv_nsec = timeout_ns % 1000000000 };
 	int error = 0, rc = xs_bad_port(xs, bell);
-	__u32 *word;
+	struct xseg_port *port;
 
 	if (rc)
 		return rc;
-	word = &xs_port(xs, bell)->sleeping;
-	if (syscall(SYS_futex, word, FUTEX_WAIT, XSEG_SLEEPING, &timeout, NULL, 0))
+	port = xs_port(xs, bell);
+	if (syscall(SYS_futex, &port->sleeping, FUTEX_WAIT, XSEG_SLEEPING, &timeout, NULL, 0))
 		error = errno;
-	if (xs_xchg(word, XSEG_AWAKE) == XSEG_RUNG)
+	if (xs_bell_was_rung(port))
 		return 1;
 	if (error == EINTR)
 		return xs_fail(EINTR, "a signal came while waiting at port %u", bell);
@@ -83,6 +64,6 @@ int xseg_wake(struct xseg *xs, uint32_t bell)
 	int rc = xs_bad_port(xs, bell);
 
 	if (!rc)
-		wake(xs, bell);
+		xs_ring(xs, bell);
 	return rc;
 }

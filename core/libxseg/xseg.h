@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * libxseg: requests between processes through shared memory.
+ * libxseg: requests between processes through shared memory.  examples/echo.c is a
+ * whole client and server; xseg_layout.h describes requests and the memory.
  *
  * Functions return 0 or a count, or a negative errno; xseg_strerror() has the
  * sentence.  A struct xseg belongs to the process that joined: a child joins by
  * itself.  Functions that name a port may be called by its owner only (-EPERM
  * where the port was not bound through this struct) and by one thread at a time,
- * unless they say otherwise.  Units are bytes and nanoseconds.
+ * unless they say otherwise.  -EINVAL where there is no such port.  The others may
+ * be called by any thread.  Pointers into a segment are valid until xseg_leave(),
+ * pointers that are given until the call returns.  Units are bytes and nanoseconds.
  *
  * Nothing blocks but xseg_wait() and, for 5 s at most (-ETIMEDOUT), what changes
  * who owns what: bind, unbind, recover.  An owner in another PID namespace is
@@ -36,31 +39,35 @@ extern "C" {
 
 struct xseg; /* a joined segment */
 
+/* What a segment is made with; the sizes never change. */
 struct xseg_params {
 	uint32_t nr_ports;    /* 1..XSEG_PORTS_MAX */
 	uint32_t ring_size;   /* power of two, 2..XSEG_RING_MAX */
 	uint32_t nr_requests; /* 1..XSEG_REQUESTS_MAX */
-	uint32_t mode;        /* file mode, e.g. 0660 */
-	uint64_t data_bytes;  /* rounded up to pages */
+	uint32_t mode;        /* permissions of the file, e.g. 0660, whatever the umask */
+	uint64_t data_bytes;  /* rounded up to pages of XSEG_PAGE; 0 is allowed */
 };
 
 /* --- life of a segment ------------------------------------------------- */
 
 /*
  * Makes /dev/shm/NAME and allocates all its space.  NAME: [A-Za-z0-9._-], at
- * most XSEG_NAME_MAX - 1 bytes.  -EEXIST where it is there already, -ENOSPC
- * where /dev/shm is too full, -EINVAL for parameters out of range.
+ * most XSEG_NAME_MAX - 1 bytes.  The segment stays until xseg_destroy(); a creator that
+ * is killed leaves nothing or all of it.  -EEXIST where it is there already, -ENOSPC
+ * where /dev/shm is too full, -EINVAL for parameters out of range, or what open(2) says.
  */
 int xseg_create(const char *name, const struct xseg_params *params);
 
 /*
  * Removes the name, and the FIFOs of former owners that are dead; processes that
- * joined keep what they have.  -ENOENT.
+ * joined keep what they have.  -ENOENT where there is none, -EINVAL for the name, or
+ * what unlink(2) says.
  */
 int xseg_destroy(const char *name);
 
 /*
- * Maps a segment; *xs is the caller's until xseg_leave(), and not touched on failure.
+ * Maps a segment; *xs is the caller's until xseg_leave(), which takes NULL as well, and
+ * not touched on failure.
  * -ENOENT, -EACCES (also where another user than root owns it and everyone, or no
  * group of the caller's, may write it), -EPROTO for another ABI (xseg_strerror()
  * names both), -EUCLEAN where the header contradicts itself, the file's name or its
@@ -70,7 +77,7 @@ int xseg_join(const char *name, struct xseg **xs);
 
 /*
  * A segment of this process alone, of memory that no other can reach; as joined.
- * -EINVAL as xseg_create(), -ENOMEM.
+ * mode means nothing.  -EINVAL as xseg_create(), -ENOMEM.
  */
 int xseg_anonymous(const struct xseg_params *params, struct xseg **xs);
 
@@ -80,10 +87,10 @@ int xseg_anonymous(const struct xseg_params *params, struct xseg **xs);
  */
 void xseg_leave(struct xseg *xs);
 
-/* Where the segment begins in this process; valid until xseg_leave().  Any thread. */
+/* Where the segment begins in this process; never NULL. */
 void *xseg_base(const struct xseg *xs);
 
-/* Bytes of the whole segment. */
+/* Bytes of the whole segment, from xseg_base() on. */
 uint64_t xseg_size(const struct xseg *xs);
 
 /* The header as it was validated: a copy that no other process can change. */
@@ -91,7 +98,7 @@ const struct xseg_header *xseg_header(const struct xseg *xs);
 
 /*
  * What the last failed call of this thread would say: one line, no newline, "" where
- * none has failed.  The library's, and overwritten by the thread's next failure.
+ * none has failed.  The text is the library's; the thread's next failure overwrites it.
  */
 const char *xseg_strerror(void);
 
@@ -99,7 +106,8 @@ const char *xseg_strerror(void);
 
 /*
  * Takes a free port with nr_requests slots (0..ring_size) and data_bytes of
- * data (rounded up to pages, contents undefined).  bell: the port whose wait
+ * data (rounded up to pages, contents undefined).  role: what the owner calls itself,
+ * for people; at most XSEG_NAME_MAX - 1 bytes, copied.  bell: the port whose wait
  * word wakes the thread that serves this one; itself or another of the caller's.
  * A port whose owner is dead is recovered first.  src of the slots is set; their
  * other fields are what they were.
@@ -120,8 +128,8 @@ int xseg_unbind(struct xseg *xs, uint32_t port);
 
 /*
  * The request slots of a bound port are *first and the *count - 1 after it.  They are
- * its owner's to fill and submit.  -EINVAL where nobody has bound it.  Any process,
- * any thread.
+ * its owner's to fill and submit; whether they are under way it remembers itself, or
+ * looks at their state.  -EINVAL where nobody has bound it.  Any process, any thread.
  */
 int xseg_port_slots(struct xseg *xs, uint32_t port, uint32_t *first, uint32_t *count);
 
@@ -139,11 +147,17 @@ int xseg_port_data(struct xseg *xs, uint32_t port, uint64_t *at, uint64_t *lengt
  */
 struct xseg_request *xseg_request(struct xseg *xs, uint32_t slot);
 
-/* --- requests: batched; any thread of any process may submit to a port -- */
+/*
+ * --- requests ------------------------------------------------------------
+ *
+ * Batched.  What was written to a request and its data before it was submitted is seen
+ * by who accepts it; what was written before the answer, by who receives that.
+ */
 
 /*
- * Hands slots[0..n) to dst and rings its bell once.  They must be free and their
- * fields set but state, dst, src, status and serviced.  Returns how many went
+ * Hands slots[0..n) to dst, anybody's port, and rings its bell once.  They must be free,
+ * of ports of the caller's, and all their fields set but state, dst, src, status, serviced
+ * and cookie.  Any thread, several at once with different slots.  Returns how many went
  * (the first of them); fewer than n where the ring is full or a slot is not free.
  * -EHOSTDOWN where nobody has bound dst, -EINVAL where the first slot is none of
  * its src's or not free.  What goes to an owner that dies, or has died and was
@@ -152,25 +166,27 @@ struct xseg_request *xseg_request(struct xseg *xs, uint32_t slot);
 int xseg_submit(struct xseg *xs, uint32_t dst, const uint32_t *slots, uint32_t n);
 
 /*
- * Takes up to max requests sent to port; 0 means that there are none.  Their data
- * lies among the segment's data, or is none, and their targets fit; a request of
- * which that is not true is answered with EINVAL.  Entries that lead to no request
- * for port are counted as dropped.
+ * Takes up to max requests sent to port, at most ring_size, and writes their slots; 0
+ * means that there are none.  Until they are answered, xseg_request() and their data are
+ * the caller's, to read and to write.  The data lies among the segment's data, or is none,
+ * and the target fits, as of now; a request of which that is not true is answered with
+ * EINVAL.  Entries that lead to no request for port are counted as dropped.
  */
 int xseg_accept(struct xseg *xs, uint32_t port, uint32_t *slots, uint32_t max);
 
 /*
- * Answers requests, each to the port that owns it; status must be set.  Any thread
- * of the owner of the ports that accepted them.  Returns how many were answered;
+ * Answers requests, each to the port that owns it; status (0 or a positive errno) and
+ * serviced must be set.  From then on they are no longer the caller's to touch.  Any
+ * thread of the owner of the ports that accepted them.  Returns how many were answered;
  * those not accepted are passed over.  Never fails.
  */
 int xseg_respond(struct xseg *xs, const uint32_t *slots, uint32_t n);
 
 /*
- * Takes up to max answers to port's own requests; their slots are free again.  0
- * means that there are none.  Each request that went is answered exactly once.
- * Where submitted_ns is not 0, the time since then is added to what xseg top shows.
- * -EUCLEAN where the port's run of slots was spoilt.
+ * Takes up to max answers to port's own requests, at most ring_size, and writes their
+ * slots, which are free again.  0 means that there are none.  Each request that went is
+ * answered exactly once.  Where submitted_ns is not 0, the time since then is added to
+ * what xseg top shows.  -EUCLEAN where the port's run of slots was spoilt.
  */
 int xseg_receive(struct xseg *xs, uint32_t port, uint32_t *slots, uint32_t max);
 
@@ -178,9 +194,8 @@ int xseg_receive(struct xseg *xs, uint32_t port, uint32_t *slots, uint32_t max);
 
 /*
  * Says that the thread which serves the ports of this bell is about to sleep.  It
- * then looks into every ring once more, and waits or cancels: whoever sends it
- * something after that look rings.  -EINVAL for a port that does not exist, as all
- * four.
+ * then accepts and receives once more at each of them, and waits or cancels: whoever
+ * sends it something after that rings.
  */
 int xseg_prepare_wait(struct xseg *xs, uint32_t bell);
 
@@ -188,9 +203,10 @@ int xseg_prepare_wait(struct xseg *xs, uint32_t bell);
 int xseg_cancel_wait(struct xseg *xs, uint32_t bell);
 
 /*
- * Sleeps after xseg_prepare_wait().  1 when rung (perhaps for nothing), 0 after
- * timeout_ns, -EINTR after a signal.  A timeout of a second or so bounds the harm of
- * a ringer that is killed or stopped just before it rings.
+ * Sleeps after xseg_prepare_wait().  1 when rung (perhaps for nothing, and at once where
+ * nothing was prepared), 0 after timeout_ns, -EINTR after a signal.  Prepare again before
+ * the next sleep.  A timeout of a second or so bounds the harm of a ringer that is killed
+ * or stopped just before it rings.
  */
 int xseg_wait(struct xseg *xs, uint32_t bell, uint64_t timeout_ns);
 
@@ -201,7 +217,7 @@ int xseg_wait(struct xseg *xs, uint32_t bell, uint64_t timeout_ns);
 int xseg_wake(struct xseg *xs, uint32_t bell);
 
 /*
- * For an owner that sleeps in epoll or poll: from now on this bell is rung by
+ * For an owner that sleeps in epoll or poll: until port is unbound this bell is rung by
  * eight bytes into a FIFO, /dev/shm/NAME.bell.PORT.INODE, or an eventfd where the
  * segment is anonymous.  Returns the non-blocking descriptor that becomes
  * readable; the caller drains it with read(2) of at least 8 bytes and never
@@ -213,12 +229,15 @@ int xseg_bell_fd(struct xseg *xs, uint32_t bell);
 
 /* --- life and death ---------------------------------------------------- */
 
-/* Says that the owner is not only alive but at work; at least each second. */
+/*
+ * Says that the owner is not only alive but at work; at least each second.  Nothing in
+ * the library acts on that: who supervises may end an owner that does not say so.
+ */
 int xseg_heartbeat(struct xseg *xs, uint32_t port);
 
 /*
- * 1 the owner lives, or is of another PID namespace; 0 it is dead or the port is
- * free; any process.
+ * 1 the owner lives, or is of another PID namespace, or the kernel's; 0 it is dead or the
+ * port is free.  Reads /proc, some microseconds.  Any process, any thread.
  */
 int xseg_alive(struct xseg *xs, uint32_t port);
 
@@ -258,7 +277,7 @@ int xseg_lock_holder(struct xseg *xs, uint32_t *pid);
 /*
  * Looks at every structure and writes a line for each contradiction to out
  * (may be NULL); among them that an owner is dead.  Returns how many there are.
- * Changes nothing; any process.  Of a segment in use, a request that its process
+ * Changes nothing; any process, any thread.  Of a segment in use, a request that its process
  * was stopped from sending for 200 ms may be named.
  */
 int xseg_verify(struct xseg *xs, FILE *out);
@@ -267,14 +286,14 @@ int xseg_verify(struct xseg *xs, FILE *out);
  * Mends what can be without its owner: recovers the dead, frees, sends on or fails
  * with EOWNERDEAD what leads nowhere, and writes a line for each contradiction that
  * it found to out (may be NULL).  Returns how many it mended; xseg_verify() names
- * what is left, which the end of a port's owner ends.  -ETIMEDOUT.
+ * what is left, which the end of a port's owner ends.  -ETIMEDOUT.  Any process, any thread.
  */
 int xseg_mend(struct xseg *xs, FILE *out);
 
-/* The report of one port, for people, to out.  -EINVAL where there is no such port. */
+/* Writes the report of one port, for people, to out.  Any process, any thread. */
 int xseg_report(struct xseg *xs, uint32_t port, FILE *out);
 
-/* The reports of all bound ports, and a line that counts them.  Never fails. */
+/* The reports of all bound ports, and a line that counts them.  The same; never fails. */
 int xseg_report_all(struct xseg *xs, FILE *out);
 
 #pragma GCC visibility pop

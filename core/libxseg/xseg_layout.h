@@ -95,9 +95,14 @@ enum xseg_port_state {
 enum xseg_sleep {
 	XSEG_AWAKE = 0,
 	XSEG_SLEEPING = 1, /* or about to; set by the owner */
-	XSEG_RUNG = 2,     /* to wake up; whoever rings again wakes again, in case
-			      the first was killed between this and the futex call */
+	/*
+	 * To wake up; whoever rings again wakes again, in case the first was killed
+	 * between this and the futex call.
+	 */
+	XSEG_RUNG = 2,
 };
+
+#define XSEG_KERNEL (~0ULL) /* instead of a namespace: the owner is a kernel module */
 
 struct xseg_port {
 	/* line 0: written under the file lock, read by all */
@@ -112,7 +117,7 @@ struct xseg_port {
 	__u32 generation;     /*  36: counts binds */
 	__u64 heartbeat;      /*  40: CLOCK_BOOTTIME ns, by the owner, at least each second */
 	__u64 dropped;        /*  48: ring entries and answers that led nowhere */
-	__u64 pid_ns;         /*  56: inode of the PID namespace that pid is of */
+	__u64 pid_ns;         /*  56: inode of the PID namespace that pid is of, or XSEG_KERNEL */
 	/* line 1 */
 	char role[XSEG_NAME_MAX]; /* 64: what the owner calls itself */
 	/* line 2: written by all */

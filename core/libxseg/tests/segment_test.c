@@ -158,6 +158,7 @@ static void full_shm(void)
 
 static void anonymous(void)
 {
+	const struct xseg_port *port;
 	struct xseg *xs;
 	uint32_t first, count;
 
@@ -166,6 +167,13 @@ static void anonymous(void)
 	CHECK_EQ(xseg_port_slots(xs, 1, &first, &count), 0);
 	CHECK_EQ(count, 8);
 	CHECK_EQ(xseg_verify(xs, stderr), 0);
+	/* Who binds next may sleep in xseg_wait(), which an eventfd would not end. */
+	port = (void *)((char *)xseg_base(xs) + xseg_header(xs)->ports_at +
+			xseg_header(xs)->port_stride);
+	CHECK(xseg_bell_fd(xs, 1) >= 0);
+	CHECK_EQ(port->fifo, 1);
+	CHECK_EQ(xseg_unbind(xs, 1), 0);
+	CHECK_EQ(port->fifo, 0);
 	xseg_leave(xs);
 	xseg_leave(NULL);
 }
