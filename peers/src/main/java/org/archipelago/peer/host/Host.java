@@ -110,8 +110,12 @@ public final class Host implements AutoCloseable {
         }
     }
 
-    /** For requests out of a ring, that came to a reactor: to the one that the target belongs to. */
-    void arrive(Request request, Reactor at) {
+    Rings rings(int reactor) {
+        return rings[reactor];
+    }
+
+    /** For requests out of a ring, that came to a reactor: to the one that the target belongs to, whose index it returns. */
+    int arrive(Request request, Reactor at) {
         Reactor reactor = reactorOf(request.targetHash());
         request.cookie(reactor.index());
         if (reactor == at) {
@@ -119,6 +123,7 @@ public final class Host implements AutoCloseable {
         } else {
             reactor.post(request); // which comes back to serve
         }
+        return reactor.index();
     }
 
     /** On the reactor that the target belongs to: to the peer that the request was sent to. */
@@ -160,9 +165,12 @@ public final class Host implements AutoCloseable {
         for (int i = closing.size() - 1; i >= 0; i--) {
             closing.get(i).close();
         }
+        for (int port : served.keySet()) {
+            LibXseg.xseg_unbind(segment.handle(), port);
+        }
         boolean over = true;
         for (int i = 0; i < reactors.length; i++) {
-            rings[i].close();
+            slots[i].close();
             over &= !reactors[i].isAlive();
         }
         if (over) {

@@ -7,9 +7,11 @@ import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.IdentityHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.archipelago.posix.Errno;
@@ -62,7 +64,7 @@ final class Rings implements Reactor.Poller {
     private final long answersAddress = Pointer.nativeValue(answers);
     private int answersCount;
     private final Request[] batch = new Request[BATCH];
-    private int[] servedPorts = {};
+    private final List<ServedPort> served = new ArrayList<>();
     /** By slot: those of other processes that have come here. */
     private Request[] foreign = {};
     private final ArrayDeque<Request> toSend = new ArrayDeque<>();
@@ -106,11 +108,20 @@ final class Rings implements Reactor.Poller {
             result = Slots.bind(segment, port, 0, 0, role, bell);
         }
         SegmentException.check(result);
-        servedPorts = Arrays.copyOf(servedPorts, servedPorts.length + 1);
-        servedPorts[servedPorts.length - 1] = port;
+        look(new ServedPort(port, reactor.index()));
+    }
+
+    private void look(ServedPort port) {
         if (foreign.length == 0) {
             foreign = new Request[segment.requests()];
         }
+        served.add(port);
+    }
+
+    /** Takes over from another reactor, which does not look at it any more. */
+    private void adopt(ServedPort port) {
+        LibXseg.xseg_set_bell(segment.handle(), port.port, bell);
+        look(port);
     }
 
     // --- out
@@ -222,10 +233,15 @@ final class Rings implements Reactor.Poller {
     @Override
     public int poll() {
         int work = leave();
-        for (int i = 0; i < servedPorts.length; i++) {
-            int port = servedPorts[i];
-            if (hasEntry(segment.portAt(port), SegmentDescriptor.PORT_REQUEST_HEAD, 0)) {
+        for (int i = 0; i < served.size(); i++) {
+            ServedPort port = served.get(i);
+            if (hasEntry(segment.portAt(port.port), SegmentDescriptor.PORT_REQUEST_HEAD, 0)) {
                 work += accept(port);
+                if (port.shouldMoveFrom(reactor.index())) {
+                    served.remove(i--);
+                    Rings next = host.rings(port.candidate());
+                    next.reactor.execute(() -> next.adopt(port));
+                }
             }
         }
         if (away > 0) {
@@ -253,8 +269,8 @@ final class Rings implements Reactor.Poller {
         return (int) word != 0 || (int) (word >>> 32) != (int) (head >>> ringShift);
     }
 
-    private int accept(int port) {
-        int count = LibXseg.xseg_accept(segment.handle(), port, incomingAddress, BATCH);
+    private int accept(ServedPort port) {
+        int count = LibXseg.xseg_accept(segment.handle(), port.port, incomingAddress, BATCH);
         for (int i = 0; i < count; i++) {
             int slot = incoming.getInt(4L * i);
             Request request = foreign[slot];
@@ -265,8 +281,8 @@ final class Rings implements Reactor.Poller {
             if (request.isHeld()) {
                 continue; // its sender broke the rules and sent it twice: it is answered once
             }
-            if (request.load(port, segment.dataAt(), segment.size())) {
-                host.arrive(request, reactor);
+            if (request.load(port.port, segment.dataAt(), segment.size())) {
+                port.belongs(host.arrive(request, reactor));
             } else {
                 request.cookie(reactor.index());
                 request.complete(Errno.EINVAL);
@@ -339,8 +355,8 @@ final class Rings implements Reactor.Poller {
     private void beat() {
         lastBeat = System.nanoTime();
         if (host.isAtWork(lastBeat - 4 * BEAT_NANOS)) {
-            for (int port : servedPorts) {
-                LibXseg.xseg_heartbeat(segment.handle(), port);
+            for (ServedPort port : served) {
+                LibXseg.xseg_heartbeat(segment.handle(), port.port);
             }
         }
         for (Slots.Source source : slots.sources()) {
@@ -359,12 +375,5 @@ final class Rings implements Reactor.Poller {
     /** When this reactor last said that it is at work, by System.nanoTime. */
     long lastBeat() {
         return lastBeat;
-    }
-
-    void close() {
-        for (int port : servedPorts) {
-            LibXseg.xseg_unbind(segment.handle(), port);
-        }
-        slots.close();
     }
 }
