@@ -455,6 +455,16 @@ int xseg_bind(struct xseg *xs, uint32_t port, uint32_t nr_requests, uint64_t dat
 	return rc;
 }
 
+/* Who publishes and still sees the old bell did so before this, so it is seen. */
+int xseg_set_bell(struct xseg *xs, uint32_t port, uint32_t bell)
+{
+	int rc = xs_not_mine(xs, port) ?: xs_bad_port(xs, bell);
+
+	if (!rc)
+		xs_store_mb(&xs_port(xs, port)->bell, bell);
+	return rc;
+}
+
 int xseg_unbind(struct xseg *xs, uint32_t port)
 {
 	int rc = xs_not_mine(xs, port) ?: xs_lock(xs);

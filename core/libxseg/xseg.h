@@ -127,6 +127,13 @@ int xseg_bind(struct xseg *xs, uint32_t port, uint32_t nr_requests,
 int xseg_unbind(struct xseg *xs, uint32_t port);
 
 /*
+ * From now on bell wakes the thread that serves port, instead of the bell that it was
+ * bound with: both are the caller's, and the thread of the new bell looks into the
+ * rings after this returns.  -EINVAL for a bell that does not exist.
+ */
+int xseg_set_bell(struct xseg *xs, uint32_t port, uint32_t bell);
+
+/*
  * The request slots of a bound port are *first and the *count - 1 after it.  They are
  * its owner's to fill and submit; whether they are under way it remembers itself, or
  * looks at their state.  -EINVAL where nobody has bound it.  Any process, any thread.

@@ -105,7 +105,7 @@ enum xseg_sleep {
 #define XSEG_KERNEL (~0ULL) /* instead of a namespace: the owner is a kernel module */
 
 struct xseg_port {
-	/* line 0: written under the file lock, read by all */
+	/* line 0: written under the file lock (but bell and heartbeat, by the owner), read by all */
 	__u32 state;          /*   0: enum xseg_port_state */
 	__u32 pid;            /*   4: owner */
 	__u64 pid_start;      /*   8: field 22 of /proc/PID/stat: makes pid unique */

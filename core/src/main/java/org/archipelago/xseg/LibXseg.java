@@ -41,6 +41,8 @@ public final class LibXseg {
 
     public static native int xseg_unbind(long xs, int port);
 
+    public static native int xseg_set_bell(long xs, int port, int bell);
+
     /** Stores two ints: the first slot and how many. */
     public static native int xseg_port_slots(long xs, int port, long firstAddress, long countAddress);
 

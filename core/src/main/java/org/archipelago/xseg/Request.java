@@ -23,7 +23,7 @@ import org.archipelago.posix.Errno;
  *
  * <p>What is asked and what came of it stand in this object while a process has the request, and are
  * written to the slot when it leaves through a ring, read from it when it comes ({@link #publish} and
- * {@link #load}, {@link #publishAnswer} and {@link #loadAnswer}). So what was checked once stays as it
+ * {@link #load}, {@link #publishAnswer} and {@link #back}). So what was checked once stays as it
  * was checked, whatever another process scribbles. The target and the data lie in the segment alone.
  *
  * <p>Life: its owner fills it in and submits it; the peer that accepts it reads it, works, sets the
@@ -49,6 +49,7 @@ public final class Request {
     private long serviced;
     private long cookie;
     private boolean held;
+    private boolean away;
 
     private Completion completion = request -> { };
     private ByteBuffer data;
@@ -86,13 +87,23 @@ public final class Request {
         metadata.putLong(at + DATA_LENGTH, dataLength);
     }
 
-    /** Reads from the slot what came of it. */
-    public void loadAnswer() {
-        status = metadata.getInt(at + STATUS);
-        serviced = metadata.getLong(at + SERVICED);
-        if (status != Errno.EOWNERDEAD) {
-            length = metadata.getLong(at + LENGTH); // else it is what was asked, and may be asked again
+    /** It is on its way to another process. */
+    public void left() {
+        away = true;
+    }
+
+    /** Reads from the slot what came of it; false where it had not left. */
+    public boolean back() {
+        boolean was = away;
+        away = false;
+        if (was) {
+            status = metadata.getInt(at + STATUS);
+            serviced = metadata.getLong(at + SERVICED);
+            if (status != Errno.EOWNERDEAD) {
+                length = metadata.getLong(at + LENGTH); // else it is what was asked, and may be asked again
+            }
         }
+        return was;
     }
 
     /**

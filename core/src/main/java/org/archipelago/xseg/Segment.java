@@ -6,19 +6,22 @@ import com.sun.jna.Pointer;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * A segment that this process joined: shared memory of ports, requests and data. The numbers it
  * reports come from the header as it was checked when it was joined, not from shared memory.
  *
  * <p>Closing unmaps it. Whoever still uses {@link #handle()}, {@link #base()} or {@link #metadata()}
- * then ends the process, so the threads that serve its ports must have stopped before.
+ * then ends the process, so those who do {@link #retain} it, and closing leaves the memory as it is
+ * while one of them has not said that it is done.
  */
 public final class Segment implements AutoCloseable {
     private final long base;
     private final ByteBuffer header;
     private final ByteBuffer metadata;
-    private long handle;
+    private final AtomicInteger users = new AtomicInteger();
+    private volatile long handle;
 
     private Segment(long handle) {
         this.handle = handle;
@@ -106,6 +109,11 @@ public final class Segment implements AutoCloseable {
             + (long) port * header.getInt(SegmentDescriptor.PORT_STRIDE));
     }
 
+    /** Whether nobody has a port, or has had it and died without being recovered. */
+    public boolean isFree(int port) {
+        return metadata().getInt(portAt(port) + SegmentDescriptor.PORT_STATE) == SegmentDescriptor.PORT_FREE;
+    }
+
     /** When the owner of a port last said that it is at work: CLOCK_BOOTTIME, nanoseconds. */
     public long heartbeat(int port) {
         return metadata().getLong(portAt(port) + SegmentDescriptor.PORT_HEARTBEAT);
@@ -125,11 +133,23 @@ public final class Segment implements AutoCloseable {
         return Math.toIntExact(header.getLong(SegmentDescriptor.REQUESTS_AT) + (long) slot * RequestDescriptor.SIZE);
     }
 
-    /** Ports that are still bound are as if their owner had died. */
+    /** Someone uses the memory from now on, until {@link #release}. Any thread. */
+    public void retain() {
+        users.incrementAndGet();
+    }
+
+    /** One of those who retained it does not use it any more. Any thread. */
+    public void release() {
+        users.decrementAndGet();
+    }
+
+    /** Ports that are still bound are as if their owner had died; those of a segment in use stay bound. */
     @Override
     public void close() {
         if (handle != 0) {
-            LibXseg.xseg_leave(handle);
+            if (users.get() == 0) {
+                LibXseg.xseg_leave(handle);
+            }
             handle = 0;
         }
     }

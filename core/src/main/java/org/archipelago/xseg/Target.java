@@ -66,8 +66,10 @@ public final class Target {
         return h;
     }
 
+    /** Every bit of the word counts for every bit of the result: the lowest alone choose a reactor. */
     private static int mix(int h, long word) {
-        long m = (word ^ h) * 0x9E3779B97F4A7C15L;
+        long x = word ^ h;
+        long m = x * 0x9E3779B97F4A7C15L ^ Math.multiplyHigh(x, 0x9E3779B97F4A7C15L);
         return (int) (m ^ (m >>> 32));
     }
 

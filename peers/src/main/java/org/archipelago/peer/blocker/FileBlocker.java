@@ -33,7 +33,7 @@ public final class FileBlocker implements Peer {
     private final long dataFrom;
     private final long dataEnd;
     private final DescriptorCache cache;
-    private final Nowait nowait = new Nowait();
+    private final Nowait nowait;
     private final ArrayDeque<DataJob> spare = new ArrayDeque<>(SPARE_JOBS);
     private final AtomicReference<Job> returned = new AtomicReference<>();
     private final Runnable takeBack = this::takeBack;
@@ -48,6 +48,7 @@ public final class FileBlocker implements Peer {
     /** @param descriptors files to keep open, at least 2 */
     FileBlocker(FileStore store, Reactor reactor, Segment segment, int descriptors) {
         this.store = store;
+        this.nowait = store.nowait();
         this.reactor = reactor;
         this.dataFrom = segment.base() + segment.dataAt();
         this.dataEnd = segment.base() + segment.size();

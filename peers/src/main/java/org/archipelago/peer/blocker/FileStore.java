@@ -49,16 +49,18 @@ public final class FileStore implements AutoCloseable {
     private final IntSupplier syncAll;
     private final List<FileBlocker> blockers = new CopyOnWriteArrayList<>();
     private volatile Start start = Start.RUNNING;
+    private final boolean inMemory;
     private volatile boolean readsWithoutWaiting;
     private volatile long handOverUntil = System.nanoTime();
     private boolean closed;
 
     private FileStore(String name, ObjectPath paths, StoreMarker marker, StoreLog log, int threads, int descriptors,
-            boolean direct, boolean readsWithoutWaiting, IntSupplier syncAll) {
+            boolean direct, StoreOpening opening, IntSupplier syncAll) {
         this.paths = paths;
         this.log = log;
         this.descriptors = descriptors;
-        this.readsWithoutWaiting = readsWithoutWaiting && !direct;
+        this.readsWithoutWaiting = opening.readsWithoutWaiting() && !direct;
+        this.inMemory = opening.inMemory();
         this.io = direct ? new DirectIo() : new ObjectIo.Buffered();
         this.files = new StoreFiles(paths, marker, log, io.openFlags());
         this.pool = new WorkerPool(name, threads);
@@ -94,7 +96,7 @@ public final class FileStore implements AutoCloseable {
         StoreOpening opening = new StoreOpening(name, paths, log);
         StoreMarker marker = opening.open(direct);
         FileStore store = new FileStore(name, paths, marker, log, threads, descriptors, direct,
-            opening.readsWithoutWaiting(), syncAll);
+            opening, syncAll);
         Thread thread = new Thread(() -> store.begin(opening.now()), name + "-start");
         thread.setDaemon(true);
         thread.start();
@@ -205,6 +207,11 @@ public final class FileStore implements AutoCloseable {
     /** Whether a read can say that it would have to wait; else all reads and writes are the workers'. */
     boolean readsWithoutWaiting() {
         return readsWithoutWaiting;
+    }
+
+    /** How a reactor reads without waiting. */
+    Nowait nowait() {
+        return new Nowait(inMemory);
     }
 
     /** The file system cannot say it: one of the network, or of an old kernel. */

@@ -22,10 +22,16 @@ final class Nowait {
     private final Memory memory = new Memory(MEMORY);
     private final long iovec = Pointer.nativeValue(memory);
     private final ByteBuffer fields = memory.getByteBuffer(0, MEMORY).order(ByteOrder.LITTLE_ENDIAN);
+    private final int flags;
+
+    /** @param inMemory the files lie in memory alone: no read waits for a disk, and the system may not know RWF_NOWAIT */
+    Nowait(boolean inMemory) {
+        flags = inMemory ? 0 : Posix.RWF_NOWAIT;
+    }
 
     /** Whether a file's system knows them. */
     static boolean isKnown(int fd) {
-        Nowait nowait = new Nowait();
+        Nowait nowait = new Nowait(false);
         return nowait.once(fd, nowait.iovec + BYTE_AT, 0, 1) >= 0 || isWouldWait(Posix.errno());
     }
 
@@ -71,6 +77,6 @@ final class Nowait {
     private long once(int fd, long address, long offset, long length) {
         fields.putLong(0, address);
         fields.putLong(8, length);
-        return Posix.preadv2(fd, iovec, 1, offset, Posix.RWF_NOWAIT);
+        return Posix.preadv2(fd, iovec, 1, offset, flags);
     }
 }

@@ -7,15 +7,19 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.util.Set;
 import org.archipelago.posix.Errno;
 import org.archipelago.posix.Posix;
 
 /** Finds out whether a directory is a store that can be used, or makes one of an empty directory. */
 final class StoreOpening {
+    private static final Set<String> MEMORY = Set.of("tmpfs", "ramfs");
+
     private final String name;
     private final ObjectPath paths;
     private final StoreLog log;
     private boolean readsWithoutWaiting = true;
+    private boolean inMemory;
     private long now = System.currentTimeMillis();
 
     StoreOpening(String name, ObjectPath paths, StoreLog log) {
@@ -32,6 +36,11 @@ final class StoreOpening {
     /** Whether its file system knows reads that fail instead of waiting. */
     boolean readsWithoutWaiting() {
         return readsWithoutWaiting;
+    }
+
+    /** Whether no disk is behind it. */
+    boolean inMemory() {
+        return inMemory;
     }
 
     /**
@@ -89,13 +98,14 @@ final class StoreOpening {
         }
         try {
             now = Files.getLastModifiedTime(Path.of(path), LinkOption.NOFOLLOW_LINKS).toMillis();
+            inMemory = MEMORY.contains(Files.getFileStore(Path.of(path)).type());
         } catch (IOException e) {
-            log.say(Level.WARNING, "cannot tell the time of its file system: " + e);
+            log.say(Level.WARNING, "cannot tell the time and the kind of its file system: " + e);
         }
         int fd = FileCalls.open(path, direct ? Posix.O_RDWR | Posix.O_DIRECT : Posix.O_RDWR, 0);
         FileCalls.unlink(path);
         if (fd >= 0) {
-            readsWithoutWaiting = Nowait.isKnown(fd);
+            readsWithoutWaiting = inMemory || Nowait.isKnown(fd);
             FileCalls.close(fd);
         } else if (!direct) {
             throw cannotWrite(-fd);

@@ -229,10 +229,12 @@ final class Connection implements Watcher {
         settle();
     }
 
-    /** Sends what others queued, or ends. */
-    void sendReplies() {
+    /** Sends what others queued, or ends; false where there was nothing to do. */
+    boolean sendReplies() {
         toSend = false;
+        boolean due = !replies.isEmpty() || state == State.ENDING;
         settle();
+        return due;
     }
 
     private void receive() {

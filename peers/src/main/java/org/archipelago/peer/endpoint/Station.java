@@ -315,8 +315,7 @@ final class Station implements Reactor.Poller {
     public int poll() {
         int work = 0;
         for (int left = toSend.size(); left > 0; left--) {
-            toSend.poll().sendReplies();
-            work++;
+            work += toSend.poll().sendReplies() ? 1 : 0;
         }
         if (released) {
             released = false;

@@ -26,12 +26,12 @@ public final class Host implements AutoCloseable {
     private final Reactor[] reactors;
     private final Map<Integer, Peer[]> served = new HashMap<>();
     private final Peer[][] byPort;
-    private final Slots slots;
-    private final Rings rings;
+    private final Slots[] slots;
+    private final Rings[] rings;
     private final List<Peer> closing = new ArrayList<>();
 
     /**
-     * @param segment stays the caller's to close, after this host
+     * @param segment stays the caller's to close, after this host; it keeps its memory while a reactor still runs
      * @param reactors how many threads, at least 1
      * @param spinNanos how long a reactor looks for work before it sleeps
      */
@@ -39,11 +39,14 @@ public final class Host implements AutoCloseable {
         this.segment = segment;
         this.byPort = new Peer[segment.ports()][];
         this.reactors = new Reactor[reactors];
+        this.slots = new Slots[reactors];
+        this.rings = new Rings[reactors];
         for (int i = 0; i < reactors; i++) {
             this.reactors[i] = new Reactor(name + "-" + i, i, spinNanos);
+            this.slots[i] = new Slots(segment, this.reactors[i], name);
+            this.rings[i] = new Rings(this, slots[i], this.reactors[i]);
         }
-        this.slots = new Slots(segment, name);
-        this.rings = new Rings(this, slots);
+        segment.retain();
     }
 
     public Segment segment() {
@@ -60,7 +63,8 @@ public final class Host implements AutoCloseable {
     }
 
     /**
-     * Serves a port here: makes an instance of a peer for each reactor. Before {@link #start}.
+     * Serves a port here: makes an instance of a peer for each reactor. Before {@link #start}. What others send to
+     * it comes to one of the reactors, which hands it to the one that the target belongs to.
      *
      * @throws org.archipelago.xseg.SegmentException when the port belongs to another living process
      */
@@ -70,7 +74,7 @@ public final class Host implements AutoCloseable {
             peers[i] = instance.apply(reactors[i]);
             closing.add(peers[i]);
         }
-        rings.bind(port, role);
+        rings[port % rings.length].bind(port, role);
         byPort[port] = peers;
         served.put(port, peers);
     }
@@ -81,12 +85,12 @@ public final class Host implements AutoCloseable {
 
     /** Request slots for one reactor's use, each with room for data; before or after {@link #start}. */
     public RequestPool pool(Reactor reactor, String role, int requests, int dataBytes) {
-        return new RequestPool(slots.take(reactor, role, requests, (long) requests * dataBytes), dataBytes);
+        return new RequestPool(slots[reactor.index()].take(role, requests, (long) requests * dataBytes), dataBytes);
     }
 
     /** A part of the segment for one reactor's data in flight. */
     public Slots.Extent buffers(Reactor reactor, String role, long bytes) {
-        return slots.take(reactor, role, 0, bytes);
+        return slots[reactor.index()].take(role, 0, bytes);
     }
 
     public void start() {
@@ -102,19 +106,24 @@ public final class Host implements AutoCloseable {
         if (here != null) {
             here[reactor.index()].accept(request);
         } else {
-            rings.submit(request, reactor, port);
+            rings[reactor.index()].submit(request);
         }
     }
 
-    /** For requests out of a ring: to the reactor that the target belongs to. */
-    void arrive(Request request) {
+    Rings rings(int reactor) {
+        return rings[reactor];
+    }
+
+    /** For requests out of a ring, that came to a reactor: to the one that the target belongs to, whose index it returns. */
+    int arrive(Request request, Reactor at) {
         Reactor reactor = reactorOf(request.targetHash());
         request.cookie(reactor.index());
-        if (reactor.isCurrent()) {
+        if (reactor == at) {
             serve(request);
         } else {
             reactor.post(request); // which comes back to serve
         }
+        return reactor.index();
     }
 
     /** On the reactor that the target belongs to: to the peer that the request was sent to. */
@@ -125,6 +134,21 @@ public final class Host implements AutoCloseable {
             LOG.log(System.Logger.Level.ERROR, "a defect in what serves " + request, e);
             request.complete(Errno.EIO); // or its sender would wait for ever
         }
+    }
+
+    /** For requests out of a ring: the reactor that served one answers it. */
+    void answer(Request request) {
+        rings[(int) request.cookie()].answer(request);
+    }
+
+    /** Whether all reactors have been at work since then, by System.nanoTime. */
+    boolean isAtWork(long since) {
+        for (Rings of : rings) {
+            if (of.lastBeat() - since < 0) {
+                return false;
+            }
+        }
+        return true;
     }
 
     /** Whether the port's owner, here or in another process, is alive. */
@@ -141,8 +165,17 @@ public final class Host implements AutoCloseable {
         for (int i = closing.size() - 1; i >= 0; i--) {
             closing.get(i).close();
         }
-        rings.close();
-        slots.close();
+        for (int port : served.keySet()) {
+            LibXseg.xseg_unbind(segment.handle(), port);
+        }
+        boolean over = true;
+        for (int i = 0; i < reactors.length; i++) {
+            slots[i].close();
+            over &= !reactors[i].isAlive();
+        }
+        if (over) {
+            segment.release();
+        }
     }
 
     static String reason(int result) {

@@ -25,9 +25,9 @@ import org.archipelago.xseg.Responder;
 /**
  * A thread that carries requests from beginning to end. It takes work from descriptors, from other
  * threads of the process and, through its {@link Poller}s, from the rings of a segment; it looks for
- * work for a short time after the last and then sleeps in epoll.
+ * work for a time after the last ({@link Spin}) and then sleeps in epoll.
  *
- * <p>Only {@link #execute}, {@link #post} and {@link #respond} may be called from other threads.
+ * <p>Only {@link #execute}, {@link #post}, {@link #respond} and {@link #wake} may be called from other threads.
  */
 public final class Reactor implements Responder, AutoCloseable {
     /** Looks for work that no descriptor announces. */
@@ -47,9 +47,12 @@ public final class Reactor implements Responder, AutoCloseable {
     private static final int MAX_TASKS = 64;
     private static final int EVENT_SIZE = 12;
     private static final int MAX_SLEEP_MILLIS = 1000;
+    /** While work comes through pollers, rounds or pieces of it after which descriptors are looked at too. */
+    private static final int ROUNDS = 4;
+    private static final int PIECES = 64;
 
     private final int index;
-    private final long spinNanos;
+    private final Spin spin;
     private final Thread thread;
     private final int epoll;
     private final int wakeUp;
@@ -65,6 +68,9 @@ public final class Reactor implements Responder, AutoCloseable {
     private final PriorityQueue<Timer> timers = new PriorityQueue<>();
     private final Queue<Runnable> tasks = new ConcurrentLinkedQueue<>();
     private final AtomicReference<Request> posted = new AtomicReference<>();
+    private boolean polling;
+    private int rounds;
+    private int pieces;
     private volatile boolean sleeping;
     private volatile boolean stopping;
 
@@ -77,11 +83,11 @@ public final class Reactor implements Responder, AutoCloseable {
 
     /**
      * @param index number of this reactor within its process, from 0
-     * @param spinNanos how long to look for work before sleeping, 0 or more
+     * @param spinNanos how long to look for work at most before sleeping, 0 or more
      */
     public Reactor(String name, int index, long spinNanos) {
         this.index = index;
-        this.spinNanos = spinNanos;
+        this.spin = new Spin(spinNanos);
         this.eventsAddress = com.sun.jna.Pointer.nativeValue(memory);
         this.oneEventAddress = eventsAddress + EVENT_SIZE * MAX_EVENTS;
         this.counterAddress = oneEventAddress + EVENT_SIZE;
@@ -135,7 +141,8 @@ public final class Reactor implements Responder, AutoCloseable {
         }
     }
 
-    private void wake() {
+    /** Makes it look at its pollers, for what another thread has left there. */
+    public void wake() {
         if (sleeping) {
             sleeping = false;
             Posix.write(wakeUp, oneAddress, 8);
@@ -176,14 +183,25 @@ public final class Reactor implements Responder, AutoCloseable {
 
     private void run() {
         long lastWork = System.nanoTime();
+        long idle = 0; // since the last work, as far as is known
         while (!stopping) {
             try {
                 if (runOnce() > 0) {
+                    if (idle > 0) {
+                        spin.found(idle);
+                        idle = 0;
+                    }
                     lastWork = System.nanoTime();
-                } else if (System.nanoTime() - lastWork < spinNanos) {
+                    continue;
+                }
+                idle = System.nanoTime() - lastWork;
+                if (idle < spin.limit()) {
                     Thread.onSpinWait();
                 } else if (sleep()) {
-                    lastWork = System.nanoTime();
+                    long now = System.nanoTime();
+                    spin.sleptThrough(now - lastWork);
+                    lastWork = now;
+                    idle = 0;
                 }
             } catch (RuntimeException | Error e) {
                 defect(e);
@@ -191,6 +209,7 @@ public final class Reactor implements Responder, AutoCloseable {
         }
         runTasks();
         runPosted();
+        runPollers(); // what was answered leaves
     }
 
     private void defect(Throwable e) {
@@ -199,10 +218,25 @@ public final class Reactor implements Responder, AutoCloseable {
 
     private int runOnce() {
         int work = runTasks() + runPosted() + runTimers();
+        int polled = runPollers();
+        polling |= polled > 0;
+        pieces += polled;
+        if (polling && pieces < PIECES && ++rounds < ROUNDS) {
+            return work + polled; // what comes through rings does not pay for a system call each time
+        }
+        rounds = 0;
+        pieces = 0;
+        int ready = runEvents(0);
+        polling &= ready == 0;
+        return work + polled + ready;
+    }
+
+    private int runPollers() {
+        int work = 0;
         for (int i = 0; i < pollers.size(); i++) {
             work += pollers.get(i).poll();
         }
-        return work + runEvents(0);
+        return work;
     }
 
     /** Sleeps until there is something to do; true if a descriptor was ready. */
@@ -298,6 +332,11 @@ public final class Reactor implements Responder, AutoCloseable {
             throw new IllegalStateException(call + ": " + Errno.text(Posix.errno()));
         }
         return result;
+    }
+
+    /** Whether the thread still runs: after {@link #close}, since something that it called does not return. */
+    boolean isAlive() {
+        return thread.isAlive();
     }
 
     /** Ends the thread after what it has at hand; waits at most five seconds for it. */

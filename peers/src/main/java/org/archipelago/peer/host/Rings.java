@@ -8,6 +8,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.List;
@@ -23,9 +24,12 @@ import org.archipelago.xseg.SegmentDescriptor;
 import org.archipelago.xseg.SegmentException;
 
 /**
- * What goes between this process and others of the same segment: requests that others send to the
- * ports served here, and the answers to requests sent to theirs. The first reactor looks after the
- * rings; it sleeps on a bell that others ring.
+ * What goes between one reactor and other processes of the segment: requests that others send to the
+ * ports that it looks after, and the answers to those that it sent to theirs. It sleeps on a bell that
+ * others ring.
+ *
+ * <p>What is to leave during a round of the reactor leaves together, at the next {@link #poll}: so a
+ * batch costs one call and one look whether the other side sleeps.
  *
  * <p>A port whose owner has died gets another, as a rule: a supervisor starts the process anew. So what
  * finds nobody there, or was with the dead and can be done once more, is sent again until then, for
@@ -40,38 +44,46 @@ final class Rings implements Reactor.Poller {
     private static final long PATIENCE_NANOS = PATIENCE_SECONDS * 1_000_000_000L;
     private static final long AGAIN_NANOS = 50_000_000L;
     private static final long FULL_NANOS = 1_000_000L;
+    private static final long BIND_NANOS = 15_000_000_000L;
+    private static final long BIND_AGAIN_MILLIS = 20;
 
     private final Host host;
     private final Segment segment;
     private final Slots slots;
     private final Reactor reactor;
     private final ByteBuffer metadata;
-    private final Memory batch = new Memory(4L * BATCH);
-    private final long batchAddress = Pointer.nativeValue(batch);
-    private final ThreadLocal<Memory> oneSlot = ThreadLocal.withInitial(() -> new Memory(4));
-    private final List<Integer> servedPorts = new ArrayList<>();
-    /** By their slots: those of other processes that have come here, and those of this one that are with others. */
-    private final Request[] foreign;
-    private final Request[] sent;
-    private int sentCount;
+    private final int ringShift;
+    private final int bell;
+    private final int bellFd;
+    /** Slot numbers on their way in and out, for one call at a time. */
+    private final Memory incoming = new Memory(4L * BATCH);
+    private final Memory outgoing = new Memory(4L * BATCH);
+    private final Memory answers = new Memory(4L * BATCH);
+    private final long incomingAddress = Pointer.nativeValue(incoming);
+    private final long outgoingAddress = Pointer.nativeValue(outgoing);
+    private final long answersAddress = Pointer.nativeValue(answers);
+    private int answersCount;
+    private final Request[] batch = new Request[BATCH];
+    private final List<ServedPort> served = new ArrayList<>();
+    /** By slot: those of other processes that have come here. */
+    private Request[] foreign = {};
+    private final ArrayDeque<Request> toSend = new ArrayDeque<>();
+    /** Requests of this reactor that others have. */
+    private int away;
     private final Set<Integer> remotePorts = new HashSet<>();
-    private final ArrayDeque<Request> waiting = new ArrayDeque<>();
     /** Requests whose port nobody serves, and since when that is so. */
     private final ArrayDeque<Request> orphaned = new ArrayDeque<>();
     private final Map<Request, Long> orphanedSince = new IdentityHashMap<>();
     private boolean toSendAgain;
-    private final int ringShift;
-    private final int bell;
-    private final int bellFd;
+    private boolean looksAgain;
+    private volatile long lastBeat;
 
-    Rings(Host host, Slots slots) {
+    Rings(Host host, Slots slots, Reactor reactor) {
         this.host = host;
         this.slots = slots;
+        this.reactor = reactor;
         this.segment = host.segment();
         this.metadata = segment.metadata();
-        this.foreign = new Request[segment.requests()];
-        this.sent = new Request[segment.requests()];
-        this.reactor = host.reactors()[0];
         this.ringShift = Integer.numberOfTrailingZeros(segment.ringSize());
         this.bell = slots.bell();
         this.bellFd = LibXseg.xseg_bell_fd(segment.handle(), bell);
@@ -82,40 +94,93 @@ final class Rings implements Reactor.Poller {
         reactor.schedule(0, this::beat);
     }
 
-    /** Takes a port for a role; before the reactors run. */
+    /** Takes a port for a role, once the requests of its last owner are back; before the reactors run. */
     void bind(int port, String role) {
-        SegmentException.check(Slots.bind(segment, port, 0, 0, role, bell));
-        servedPorts.add(port);
-    }
-
-    /** Sends a request of any reactor to a port of another process. */
-    void submit(Request request, Reactor from, int port) {
-        if (from == reactor && reactor.isCurrent()) {
-            send(request, port);
-        } else {
-            reactor.execute(() -> send(request, port));
-        }
-    }
-
-    private void send(Request request, int port) {
-        Memory slot = oneSlot.get(); // not the batch: an answer in it may be what sends this
-        slot.setInt(0, request.slot());
-        request.publish();
-        int result = LibXseg.xseg_submit(segment.handle(), port, Pointer.nativeValue(slot), 1);
-        remotePorts.add(port);
-        if (result == 1) {
-            sent[request.slot()] = request;
-            sentCount++;
-        } else if (result == 0) {
-            waiting.add(request); // the ring is full: its owner is busy, or dead and soon found so
-            if (waiting.size() == 1) {
-                reactor.schedule(FULL_NANOS, () -> { }); // nobody rings when there is room: look again
+        long end = System.nanoTime() + BIND_NANOS;
+        int result = Slots.bind(segment, port, 0, 0, role, bell);
+        while (result == -Errno.EAGAIN && System.nanoTime() - end < 0) {
+            try {
+                Thread.sleep(BIND_AGAIN_MILLIS);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                break;
             }
-        } else if (result == -Errno.EHOSTDOWN && request.op() != Op.PING) {
-            keep(request, Errno.EHOSTDOWN);
-        } else {
-            end(request, -result);
+            result = Slots.bind(segment, port, 0, 0, role, bell);
         }
+        SegmentException.check(result);
+        look(new ServedPort(port, reactor.index()));
+    }
+
+    private void look(ServedPort port) {
+        if (foreign.length == 0) {
+            foreign = new Request[segment.requests()];
+        }
+        served.add(port);
+    }
+
+    /** Takes over from another reactor, which does not look at it any more. */
+    private void adopt(ServedPort port) {
+        LibXseg.xseg_set_bell(segment.handle(), port.port, bell);
+        look(port);
+    }
+
+    // --- out
+
+    /** Sends a request of this reactor to a port of another process, soon. */
+    void submit(Request request) {
+        request.publish();
+        toSend.add(request);
+    }
+
+    /** Lets go what is to be sent, as far as there is room: in order, for each port. */
+    private int send() {
+        int left = toSend.size();
+        int work = 0;
+        int full = -1;
+        while (left > 0) {
+            int port = toSend.peek().destination();
+            int n = 0;
+            while (n < BATCH && left > 0 && toSend.peek().destination() == port) {
+                batch[n++] = toSend.poll();
+                left--;
+            }
+            int went = port == full ? 0 : send(port, n);
+            if (went < n) {
+                full = port;
+                toSend.addAll(Arrays.asList(batch).subList(went, n));
+            }
+            work += went;
+        }
+        if (full >= 0 && !looksAgain) {
+            looksAgain = true; // nobody rings when there is room
+            reactor.schedule(FULL_NANOS, () -> looksAgain = false);
+        }
+        return work;
+    }
+
+    /** How many of batch[0..n) need not be sent again: they are on their way, or have ended. */
+    private int send(int port, int n) {
+        for (int i = 0; i < n; i++) {
+            outgoing.setInt(4L * i, batch[i].slot());
+        }
+        int result = LibXseg.xseg_submit(segment.handle(), port, outgoingAddress, n);
+        if (result >= 0) {
+            remotePorts.add(port);
+            away += result;
+            for (int i = 0; i < result; i++) {
+                batch[i].left();
+            }
+            return result; // where that is not all, the ring is full: its owner is busy, or dead and soon found so
+        }
+        boolean down = result == -Errno.EHOSTDOWN;
+        for (Request request : Arrays.copyOf(batch, down ? n : 1)) {
+            if (down && request.op() != Op.PING) {
+                keep(request, Errno.EHOSTDOWN);
+            } else {
+                end(request, -result);
+            }
+        }
+        return down ? n : 1;
     }
 
     /** For the next owner of the port that it goes to, or, when that takes too long, to end with an errno. */
@@ -136,8 +201,7 @@ final class Rings implements Reactor.Poller {
     private void sendAgain() {
         toSendAgain = false;
         for (int left = orphaned.size(); left > 0; left--) {
-            Request request = orphaned.poll();
-            send(request, request.destination());
+            submit(orphaned.poll());
         }
     }
 
@@ -145,7 +209,12 @@ final class Rings implements Reactor.Poller {
         if (!orphanedSince.isEmpty()) {
             orphanedSince.remove(request);
         }
-        request.complete(errno);
+        try {
+            request.complete(errno);
+        } catch (RuntimeException | Error e) {
+            // what was taken out of a ring with it goes on all the same
+            LOG.log(System.Logger.Level.ERROR, "a defect in what serves " + request, e);
+        }
     }
 
     /**
@@ -159,29 +228,37 @@ final class Rings implements Reactor.Poller {
         };
     }
 
+    // --- in
+
     @Override
     public int poll() {
-        int work = 0;
-        for (int i = 0; i < servedPorts.size(); i++) {
-            int port = servedPorts.get(i);
-            if (hasEntry(segment.portAt(port), SegmentDescriptor.PORT_REQUEST_HEAD, 0)) {
+        int work = leave();
+        for (int i = 0; i < served.size(); i++) {
+            ServedPort port = served.get(i);
+            if (hasEntry(segment.portAt(port.port), SegmentDescriptor.PORT_REQUEST_HEAD, 0)) {
                 work += accept(port);
-            }
-        }
-        if (sentCount > 0) {
-            for (int port : slots.ports()) {
-                int at = segment.portAt(port);
-                if (hasEntry(at, SegmentDescriptor.PORT_REPLY_HEAD, 8 * segment.ringSize())
-                        || metadata.getInt(at + SegmentDescriptor.PORT_RESCAN) != 0) {
-                    work += receive(port);
+                if (port.shouldMoveFrom(reactor.index())) {
+                    served.remove(i--);
+                    Rings next = host.rings(port.candidate());
+                    next.reactor.execute(() -> next.adopt(port));
                 }
             }
         }
-        for (int left = waiting.size(); left > 0; left--) {
-            Request request = waiting.poll();
-            send(request, request.destination());
+        if (away > 0) {
+            Slots.Source[] sources = slots.sources();
+            for (int i = 0; i < sources.length; i++) {
+                int at = segment.portAt(sources[i].port());
+                if (hasEntry(at, SegmentDescriptor.PORT_REPLY_HEAD, 8 * segment.ringSize())
+                        || metadata.getInt(at + SegmentDescriptor.PORT_RESCAN) != 0) {
+                    work += receive(sources[i]);
+                }
+            }
         }
-        return work;
+        return work + leave();
+    }
+
+    private int leave() {
+        return (toSend.isEmpty() ? 0 : send()) + (answersCount == 0 ? 0 : respond());
     }
 
     /** Whether there is work: an entry, or a word that a former owner took without moving the head. */
@@ -192,10 +269,10 @@ final class Rings implements Reactor.Poller {
         return (int) word != 0 || (int) (word >>> 32) != (int) (head >>> ringShift);
     }
 
-    private int accept(int port) {
-        int count = LibXseg.xseg_accept(segment.handle(), port, batchAddress, BATCH);
+    private int accept(ServedPort port) {
+        int count = LibXseg.xseg_accept(segment.handle(), port.port, incomingAddress, BATCH);
         for (int i = 0; i < count; i++) {
-            int slot = batch.getInt(4L * i);
+            int slot = incoming.getInt(4L * i);
             Request request = foreign[slot];
             if (request == null) {
                 request = foreignRequest(slot);
@@ -204,9 +281,10 @@ final class Rings implements Reactor.Poller {
             if (request.isHeld()) {
                 continue; // its sender broke the rules and sent it twice: it is answered once
             }
-            if (request.load(port, segment.dataAt(), segment.size())) {
-                host.arrive(request);
+            if (request.load(port.port, segment.dataAt(), segment.size())) {
+                port.belongs(host.arrive(request, reactor));
             } else {
+                request.cookie(reactor.index());
                 request.complete(Errno.EINVAL);
             }
         }
@@ -214,49 +292,50 @@ final class Rings implements Reactor.Poller {
     }
 
     private Request foreignRequest(int slot) {
-        return new Request(metadata, segment.base(), segment.requestAt(slot), slot, true, this::answer)
-            .onCompletion(host::serve);
+        return new Request(metadata, segment.base(), segment.requestAt(slot), slot, true, host::answer).onCompletion(host::serve);
     }
 
-    private void answer(Request request) {
-        if (!request.publishAnswer()) {
-            return;
-        }
-        Memory slot = oneSlot.get();
-        slot.setInt(0, request.slot());
-        int result = LibXseg.xseg_respond(segment.handle(), Pointer.nativeValue(slot), 1);
-        if (result < 0) {
-            LOG.log(System.Logger.Level.WARNING, "an answer was lost: {0}: {1}", request, Host.reason(result));
+    /** Answers another process's request, soon; on any thread. */
+    void answer(Request request) {
+        if (!reactor.isCurrent()) {
+            reactor.execute(() -> answer(request));
+        } else if (request.publishAnswer()) {
+            if (answersCount == BATCH) {
+                respond();
+            }
+            answers.setInt(4L * answersCount++, request.slot());
         }
     }
 
-    private int receive(int port) {
-        int count = LibXseg.xseg_receive(segment.handle(), port, batchAddress, BATCH);
+    private int respond() {
+        int count = answersCount;
+        answersCount = 0;
+        int result = LibXseg.xseg_respond(segment.handle(), answersAddress, count);
+        if (result < count) {
+            LOG.log(System.Logger.Level.WARNING, "{0} of {1} answers were lost: who asked has spoilt them, or the segment", count
+                - Math.max(result, 0), count);
+        }
+        return count;
+    }
+
+    private int receive(Slots.Source source) {
+        int count = LibXseg.xseg_receive(segment.handle(), source.port(), incomingAddress, BATCH);
         for (int i = 0; i < count; i++) {
-            int slot = batch.getInt(4L * i);
-            Request request = sent[slot];
-            if (request != null) {
-                sent[slot] = null;
-                sentCount--;
-                request.loadAnswer();
-                try {
-                    if (request.status() == Errno.EOWNERDEAD && canBeRepeated(request.op())) {
-                        keep(request, Errno.EOWNERDEAD);
-                    } else {
-                        end(request, request.status());
-                    }
-                } catch (RuntimeException | Error e) {
-                    defect(request, e);
-                }
+            Request request = source.of(incoming.getInt(4L * i));
+            if (!request.back()) {
+                continue; // nobody sent it: a hostile process says that it is answered
+            }
+            away--;
+            if (request.status() == Errno.EOWNERDEAD && canBeRepeated(request.op())) {
+                keep(request, Errno.EOWNERDEAD);
+            } else {
+                end(request, request.status());
             }
         }
         return Math.max(count, 0);
     }
 
-    /** What was taken out of a ring with it goes on all the same. */
-    private static void defect(Request request, Throwable e) {
-        LOG.log(System.Logger.Level.ERROR, "a defect in what serves " + request, e);
-    }
+    // --- sleep, life and death
 
     @Override
     public boolean prepareToSleep() {
@@ -269,15 +348,21 @@ final class Rings implements Reactor.Poller {
         LibXseg.xseg_cancel_wait(segment.handle(), bell);
     }
 
-    /** Says that this process lives, and lets nobody wait for one that does not. */
+    /**
+     * Says that this reactor is at work, and lets nobody wait for one that does not live. A role is at work as long as
+     * all reactors are.
+     */
     private void beat() {
-        for (int port : servedPorts) {
-            LibXseg.xseg_heartbeat(segment.handle(), port);
+        lastBeat = System.nanoTime();
+        if (host.isAtWork(lastBeat - 4 * BEAT_NANOS)) {
+            for (ServedPort port : served) {
+                LibXseg.xseg_heartbeat(segment.handle(), port.port);
+            }
         }
-        for (int port : slots.ports()) {
-            LibXseg.xseg_heartbeat(segment.handle(), port);
+        for (Slots.Source source : slots.sources()) {
+            LibXseg.xseg_heartbeat(segment.handle(), source.port());
         }
-        if (sentCount > 0 || !waiting.isEmpty()) {
+        if (away > 0 || !toSend.isEmpty()) {
             for (int port : remotePorts) {
                 if (LibXseg.xseg_alive(segment.handle(), port) == 0) {
                     LibXseg.xseg_try_recover(segment.handle(), port); // else at the next beat: a reactor waits for no lock
@@ -287,9 +372,8 @@ final class Rings implements Reactor.Poller {
         reactor.schedule(BEAT_NANOS, this::beat);
     }
 
-    void close() {
-        for (int port : servedPorts) {
-            LibXseg.xseg_unbind(segment.handle(), port);
-        }
+    /** When this reactor last said that it is at work, by System.nanoTime. */
+    long lastBeat() {
+        return lastBeat;
     }
 }

@@ -5,15 +5,19 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.HashSet;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.archipelago.peer.bench.Bench;
 import org.archipelago.peer.bench.BenchSettings;
+import org.archipelago.peer.dummy.Dummy;
 import org.archipelago.peer.host.Caller.Call;
 import org.archipelago.peer.host.Caller.Reply;
 import org.archipelago.peer.volume.Node;
 import org.archipelago.posix.Errno;
 import org.archipelago.xseg.Op;
 import org.archipelago.xseg.Segment;
+import org.archipelago.xseg.SegmentDescriptor;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -23,6 +27,8 @@ import org.junit.jupiter.api.io.TempDir;
 /** Peers in one process of a segment, their clients in another: the same requests, through the rings. */
 @Timeout(60)
 class RingsTest {
+    private static final int PORT = 3;
+
     @TempDir
     Path store;
 
@@ -66,6 +72,26 @@ class RingsTest {
             System.out.printf("RingsTest: 4 KiB reads through the rings, depth 32: %.0f/s, p50 %d ns%n", result.perSecond(), result.p50());
             assertThat(result.failed()).isZero();
             assertThat(result.requests()).isPositive();
+        }
+    }
+
+    /** The port follows the work, to and fro, while requests are under way; none is lost. */
+    @Test
+    void requestsForOneReactor_comeToItsBell() throws Exception {
+        try (Segment served = Segment.join(name); Segment segment = Segment.join(name);
+                Host server = new Host("server", served, 2, 20_000); Host client = new Host("client", segment, 1, 20_000)) {
+            server.serve(PORT, "dummy", reactor -> new Dummy());
+            server.start();
+            client.start();
+            Set<Integer> bells = new HashSet<>();
+            for (int target = 0; target < 8; target++) {
+                Bench.Result result = new Bench(client, client.reactors()[0],
+                    new BenchSettings(PORT, "target" + target, false, true, 4096, 8, 1 << 20, 1, 1)).run().get(20, TimeUnit.SECONDS);
+                assertThat(result.failed()).isZero();
+                assertThat(result.requests()).isGreaterThan(1000);
+                bells.add(segment.metadata().getInt(segment.portAt(PORT) + SegmentDescriptor.PORT_BELL));
+            }
+            assertThat(bells).as("eight targets, so 1 in 128 that all belong to one reactor; these never do").hasSize(2);
         }
     }
 
