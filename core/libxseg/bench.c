@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Round trips through a segment: a client that measures, and a server that does
- * nothing.  The client drives any port, so that what another process's peer costs
+ * nothing, or reads a file.  The client drives any port, so that what another process's peer costs
  * stands beside what the rings alone cost.
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -54,46 +56,76 @@ static int failed(const char *what)
 	return XSEG_EXIT_FAILED;
 }
 
-/* Takes what there is; else spins for spin_ns, then sleeps a while until there is some. */
+/* Takes what there is; else spins for spin_ns, then sleeps until there is some; 0 after a while. */
 static int take(struct xseg *xs, uint32_t port, uint32_t *slots, uint64_t spin_ns, take_fn *from)
 {
-	uint64_t until = now_ns() + spin_ns;
-	int n;
+	int n, rung;
 
 	do {
+		uint64_t until = now_ns() + spin_ns;
+
+		do {
+			n = from(xs, port, slots, XSEG_BENCH_DEPTH_MAX);
+			if (n)
+				return n;
+			relax();
+		} while (now_ns() < until);
+		xseg_prepare_wait(xs, port);
 		n = from(xs, port, slots, XSEG_BENCH_DEPTH_MAX);
-		if (n)
+		if (n) {
+			xseg_cancel_wait(xs, port);
 			return n;
-		relax();
-	} while (now_ns() < until);
-	xseg_prepare_wait(xs, port);
-	n = from(xs, port, slots, XSEG_BENCH_DEPTH_MAX);
-	if (n)
-		xseg_cancel_wait(xs, port);
-	else
-		xseg_wait(xs, port, TICK_NS);
-	return n;
+		}
+		rung = xseg_wait(xs, port, TICK_NS);
+	} while (rung);
+	return 0;
 }
 
 /* --- the server --------------------------------------------------------- */
 
-static int serve(struct xseg *xs, uint32_t port, uint64_t spin_ns)
+/* What a server can do least for a read: one call to the kernel, into the request's data. */
+static void answer(struct xseg *xs, struct xseg_request *r, int fd, uint64_t size)
+{
+	uint64_t at = r->data_at, length = r->data_length;
+	ssize_t got = 0;
+
+	if (fd >= 0 && r->op == XSEG_OP_READ && length)
+		got = pread(fd, (char *)xseg_base(xs) + at, length, r->offset % size);
+	r->serviced = got < 0 ? 0 : got;
+	r->status = got < 0 ? errno : 0;
+}
+
+static int open_file(const char *file, uint64_t *size)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) || !st.st_size) {
+		fprintf(stderr, "xseg: bench: cannot read %s: %s\n", file,
+			fd < 0 ? strerror(errno) : "it is empty");
+		return -1;
+	}
+	*size = st.st_size;
+	return fd;
+}
+
+static int serve(struct xseg *xs, uint32_t port, const struct xseg_bench *how)
 {
 	uint32_t slots[XSEG_BENCH_DEPTH_MAX];
+	uint64_t size = 0;
+	int fd = -1;
 
+	if (how->file && (fd = open_file(how->file, &size)) < 0)
+		return XSEG_EXIT_FAILED;
 	if (xseg_bind(xs, port, 0, 0, "bench server", port))
 		return failed("bind");
 	for (uint32_t round = 0;; round++) {
-		int n = take(xs, port, slots, spin_ns, xseg_accept);
+		int n = take(xs, port, slots, how->spin_ns, xseg_accept);
 
 		if (n < 0)
 			return failed("accept");
-		for (int i = 0; i < n; i++) {
-			struct xseg_request *r = xseg_request(xs, slots[i]);
-
-			r->serviced = 0;
-			r->status = 0;
-		}
+		for (int i = 0; i < n; i++)
+			answer(xs, xseg_request(xs, slots[i]), fd, size);
 		xseg_respond(xs, slots, n);
 		if (!n || !(round % BEATS))
 			xseg_heartbeat(xs, port);
@@ -102,7 +134,7 @@ static int serve(struct xseg *xs, uint32_t port, uint64_t spin_ns)
 
 int xseg_bench_serve(struct xseg *xs, uint32_t port, const struct xseg_bench *how)
 {
-	return serve(xs, port, how->spin_ns);
+	return serve(xs, port, how);
 }
 
 /* --- the client --------------------------------------------------------- */
@@ -274,12 +306,12 @@ int xseg_bench(struct xseg *xs, uint32_t server, const struct xseg_bench *how)
 
 /* --- both ---------------------------------------------------------------- */
 
-static int serve_parent(const char *name, uint64_t spin_ns)
+static int serve_parent(const char *name, const struct xseg_bench *how)
 {
 	struct xseg *xs;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	return xseg_join(name, &xs) ? failed("join") : serve(xs, 0, spin_ns);
+	return xseg_join(name, &xs) ? failed("join") : serve(xs, 0, how);
 }
 
 static int await(struct xseg *xs)
@@ -312,7 +344,7 @@ int xseg_bench_alone(const struct xseg_bench *how)
 	fflush(stdout);
 	server = fork();
 	if (!server)
-		_exit(serve_parent(name, how->spin_ns));
+		_exit(serve_parent(name, how));
 	if (server > 0) {
 		if (!await(xs))
 			rc = xseg_bench(xs, 0, how);

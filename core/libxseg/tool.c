@@ -30,12 +30,12 @@ static const char usage_text[] =
 "  recoverport PORT   give back what a dead process had taken\n"
 "  recoverlocks [PID] say who has locked it; give back what all dead processes,\n"
 "                     or PID, had taken\n"
-"  bench [--depth N,...] [--spin US] [--seconds S]\n"
+"  bench [--file FILE] [--depth N,...] [--spin US] [--seconds S]\n"
 "                     measure round trips between two processes\n"
 "  bench [--target NAME] [--write] ... PORT\n"
 "                     the same to whoever serves PORT\n"
-"  bench --serve [--spin US] PORT\n"
-"                     serve PORT by doing nothing\n"
+"  bench --serve [--file FILE] [--spin US] PORT\n"
+"                     serve PORT by doing nothing, or reading FILE\n"
 "  help               this text\n"
 "\n"
 "NAME is 'archipelago' unless -g or the environment's XSEG_SEGMENT says otherwise.\n"
@@ -49,7 +49,7 @@ static struct xseg_params params = {
 };
 static uint64_t seconds = 1;
 static struct xseg_bench load = {
-	.spin_ns = 20000, .target = "", .depths = { 1, 16, 64 }, .nr_depths = 3,
+	.spin_ns = 50000, .target = "", .depths = { 1, 16, 64 }, .nr_depths = 3,
 };
 static struct xseg *xs; /* where the command joins */
 static uint64_t port;   /* where it takes one, or a process */
@@ -336,6 +336,7 @@ static int set_option(int option)
 	case 'v': serves = 1; return 1;
 	case 'g': segment = optarg; return 1;
 	case 'd': return parse_depths(optarg);
+	case 'i': load.file = optarg; return 1;
 	case 'o':
 		load.target = optarg;
 		return strlen(optarg) <= XSEG_TARGET_MAX;
@@ -364,6 +365,7 @@ static int parse_options(int argc, char **argv)
 		{ "seconds", 1, NULL, 't' }, { "count", 1, NULL, 'n' },
 		{ "force", 0, NULL, 'f' }, { "fix", 0, NULL, 'x' },
 		{ "depth", 1, NULL, 'd' }, { "target", 1, NULL, 'o' },
+		{ "file", 1, NULL, 'i' },
 		{ "write", 0, NULL, 'w' }, { "serve", 0, NULL, 'v' },
 		{ "help", 0, NULL, 'h' }, { 0 },
 	};

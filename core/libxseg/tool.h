@@ -24,6 +24,7 @@ struct xseg_bench {
 	uint64_t duration_ns; /* at each depth, about */
 	const char *target;   /* of its requests; "" where the server minds none */
 	int write;            /* instead of reads */
+	const char *file;     /* that the server reads what it is asked for from, or NULL */
 	uint32_t depths[XSEG_BENCH_DEPTHS_MAX], nr_depths; /* each 1..XSEG_BENCH_DEPTH_MAX */
 };
 
@@ -33,7 +34,7 @@ int xseg_bench(struct xseg *xs, uint32_t server, const struct xseg_bench *how);
 /* The same in a segment of its own, with a process of its own that serves. */
 int xseg_bench_alone(const struct xseg_bench *how);
 
-/* Serves port by doing nothing, until the process ends; an exit code where it cannot. */
+/* Serves port by doing nothing, or reading a file, until the process ends; an exit code where it cannot. */
 int xseg_bench_serve(struct xseg *xs, uint32_t port, const struct xseg_bench *how);
 
 #endif

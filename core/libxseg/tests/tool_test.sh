@@ -58,6 +58,8 @@ expect 0 "" posix:$name:8:16:2:12 create
 expect 0 "ports     16," posix:$name:8:16:2:12 join
 expect 0 "" -g $name destroy
 expect 0 "roundtrips" bench --seconds 0 --depth 1,3
+expect 0 "    2 " bench --seconds 0 --depth 2 --file xseg.1
+expect 1 "nowhere" bench --seconds 0 --file nowhere
 expect 2 "depths are" bench --depth 1,65
 expect 2 "depths are" bench --depth ,
 expect 2 "port's number" bench --serve
