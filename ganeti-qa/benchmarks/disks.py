@@ -63,7 +63,7 @@ def measure_io(work, options, archipelago, results):
 
 def one_io(results, case, unit, name, server, uri, arguments, seconds):
     if "--fsync=1" in arguments:
-        fio(uri, [*arguments, "--number_ios=1"])    # whatever the cases before have written is not this one's to sync
+        fio(uri, [*arguments, "--number_ios=2"])    # what the cases before have written is not this one's to sync
     pids = server.pids()
     before = common.cpu_seconds(pids)
     done = fio(uri, arguments, seconds)

@@ -86,7 +86,8 @@ def on_volume(segment, file, options, results):
                 for depth, trips in measure(VOLUME_DEPTHS, options.seconds, write).items():
                     case = "%s, depth %d" % (work, depth)
                     results.add("volume", case, name, "iops", trips.rate)
-                    results.add("volume", case + ": 99 % within", name, "us", trips.p99 / 1e3)
+                    for part, within in (("50", trips.p50), ("99", trips.p99)):
+                        results.add("volume", "%s: %s %% within" % (case, part), name, "us", within / 1e3)
         for depth in () if write else VOLUME_DEPTHS:
             case = "%s, depth %d" % (work, depth)
             results.add("volume", case, ORIGINAL, "iops", ORIGINAL_READS[depth])
