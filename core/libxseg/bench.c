@@ -89,6 +89,8 @@ static void answer(struct xseg *xs, struct xseg_request *r, int fd, uint64_t siz
 	uint64_t at = r->data_at, length = r->data_length;
 	ssize_t got = 0;
 
+	if (fd >= 0 && r->op == XSEG_OP_INFO)
+		r->length = size;
 	if (fd >= 0 && r->op == XSEG_OP_READ && length)
 		got = pread(fd, (char *)xseg_base(xs) + at, length, r->offset % size);
 	r->serviced = got < 0 ? 0 : got;
@@ -109,7 +111,7 @@ static int open_file(const char *file, uint64_t *size)
 	return fd;
 }
 
-static int serve(struct xseg *xs, uint32_t port, const struct xseg_bench *how)
+int xseg_bench_serve(struct xseg *xs, uint32_t port, const struct xseg_bench *how)
 {
 	uint32_t slots[XSEG_BENCH_DEPTH_MAX];
 	uint64_t size = 0;
@@ -130,11 +132,6 @@ static int serve(struct xseg *xs, uint32_t port, const struct xseg_bench *how)
 		if (!n || !(round % BEATS))
 			xseg_heartbeat(xs, port);
 	}
-}
-
-int xseg_bench_serve(struct xseg *xs, uint32_t port, const struct xseg_bench *how)
-{
-	return serve(xs, port, how);
 }
 
 /* --- the client --------------------------------------------------------- */
@@ -213,7 +210,7 @@ static int answers(struct client *c, uint32_t *slots)
 	return n;
 }
 
-static int send(struct client *c, const uint32_t *slots, uint32_t n)
+static int submit(struct client *c, const uint32_t *slots, uint32_t n)
 {
 	int went = xseg_submit(c->xs, c->server, slots, n);
 
@@ -236,7 +233,7 @@ static int ask_size(struct client *c)
 	prepare(c, XSEG_OP_INFO, 0);
 	r->offset = 0;
 	r->length = 0;
-	if (send(c, &c->first, 1) || answers(c, slots) < 0)
+	if (submit(c, &c->first, 1) || answers(c, slots) < 0)
 		return -1;
 	c->blocks = (r->length > SMALLEST ? r->length : SMALLEST) / BLOCK;
 	return 0;
@@ -259,7 +256,7 @@ static int measure(struct client *c, uint32_t depth)
 		slots[i] = c->first + i;
 		aim(c, xseg_request(c->xs, slots[i]));
 	}
-	if (send(c, slots, depth))
+	if (submit(c, slots, depth))
 		return XSEG_EXIT_FAILED;
 	for (uint32_t out = depth; out;) {
 		int n = answers(c, slots);
@@ -276,7 +273,7 @@ static int measure(struct client *c, uint32_t depth)
 		}
 		if (t - start >= c->how->duration_ns)
 			out -= n;
-		else if (send(c, slots, n))
+		else if (submit(c, slots, n))
 			return XSEG_EXIT_FAILED;
 	}
 	kept = done < SAMPLES ? done : SAMPLES;
@@ -311,7 +308,7 @@ static int serve_parent(const char *name, const struct xseg_bench *how)
 	struct xseg *xs;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	return xseg_join(name, &xs) ? failed("join") : serve(xs, 0, how);
+	return xseg_join(name, &xs) ? failed("join") : xseg_bench_serve(xs, 0, how);
 }
 
 static int await(struct xseg *xs)
