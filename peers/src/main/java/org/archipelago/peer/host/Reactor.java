@@ -185,7 +185,7 @@ public final class Reactor implements Responder, AutoCloseable {
 
     private void run() {
         long lastWork = System.nanoTime();
-        long idle = 0; // since the last work, as far as is known
+        long idle = 0; // since the last work; 0 where it is not looking for more
         while (!stopping) {
             try {
                 if (runOnce() > 0) {
@@ -203,12 +203,14 @@ public final class Reactor implements Responder, AutoCloseable {
                 }
                 if (idle < spin.limit()) {
                     Thread.onSpinWait();
-                } else if (sleep()) {
+                    continue;
+                }
+                if (sleep()) {
                     long now = System.nanoTime();
                     spin.sleptThrough(now - lastWork);
                     lastWork = now;
-                    idle = 0;
                 }
+                idle = 0;
             } catch (RuntimeException | Error e) {
                 defect(e);
             }

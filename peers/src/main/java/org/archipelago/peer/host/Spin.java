@@ -58,7 +58,7 @@ final class Spin {
     /** Another had the core while this looked. */
     void lostCore() {
         credit = 0;
-        decide();
+        limit = 0;
     }
 
     private void decide() {
