@@ -23,6 +23,7 @@ public final class Composer implements Peer {
     private static final int FORWARDS = 64;
     private static final int BOUNCES = 4;
     private static final int BOUNCE_BYTES = 64 << 10;
+    private static final IntConsumer NOBODY_ASKED = status -> { };
 
     final Host host;
     final Reactor reactor;
@@ -126,6 +127,18 @@ public final class Composer implements Peer {
     private void removeIfIdle(Volume volume) {
         if (volume.isIdle() && volumes.find(volume.name) == volume) {
             volumes.remove(volume.name);
+        }
+    }
+
+    /**
+     * A write has been answered: begins the flush that its client is about to ask for. Its FLUSH then waits for that one alone.
+     * A failure of it is found again by the client's.
+     */
+    void flushIfDue(Volume volume) {
+        boolean quiet = volume.inFlight == 0 && !volume.frozen && !volume.flushing;
+        if (quiet && volume.rhythm.isFlushDue() && !volume.dirty.isEmpty() && !free.isEmpty()) {
+            volume.inFlight++;
+            free.pop().beginFlush(volume, NOBODY_ASKED);
         }
     }
 

@@ -45,8 +45,12 @@ final class Volume {
     boolean settled;
     /** What a composer before this one left in the objects is not known. */
     boolean inherited;
+    /** Who waits for the next flush; who for the one that runs. */
     final ArrayDeque<Operation> flushWaiters = new ArrayDeque<>();
+    final ArrayDeque<Operation> flushSharers = new ArrayDeque<>();
     boolean flushing;
+    /** When the next flush is to be expected. */
+    final Rhythm rhythm = new Rhythm();
 
     /** inherited: its map may have been open before this composer was there. */
     Volume(Target name, boolean inherited) {
