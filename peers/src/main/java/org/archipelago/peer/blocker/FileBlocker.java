@@ -209,7 +209,10 @@ public final class FileBlocker implements Peer {
         }
         Descriptor d = new Descriptor(target, name);
         DataJob job = job(op, request, d);
-        job.closing = cache.add(d);
+        Descriptor evicted = cache.add(d);
+        if (evicted != null) {
+            job.closes(evicted);
+        }
         job.opens = true;
         job.makes = (op == Op.WRITE || op == Op.ZERO) && (flags & Op.CREATE_ABSENT) != 0;
         fill(job, flags, address, offset, length, length);
@@ -254,6 +257,7 @@ public final class FileBlocker implements Peer {
     /** Answers a request when what was written to a file until now is durable. */
     private void syncFor(Request request, Descriptor d) {
         d.syncs.add(request);
+        d.givesUp |= request.op() == Op.SYNC && request.has(Op.FORCE);
         if (!d.syncing) {
             d.syncing = true;
             cache.pin(d);
@@ -268,6 +272,8 @@ public final class FileBlocker implements Peer {
             case SYNCED -> {
                 DataJob job = job(Op.SYNC, null, d);
                 job.batch.takeAll(d.syncs);
+                job.flags = d.givesUp ? Op.FORCE : 0;
+                d.givesUp = false;
                 store.pool().submitSlow(job);
             }
             case FAILED -> {
@@ -461,8 +467,7 @@ public final class FileBlocker implements Peer {
     private void close(Descriptor d) {
         if (d.fd >= 0) {
             DataJob job = job(DataJob.CLOSE, null, null);
-            job.closing = d.fd;
-            d.fd = -1;
+            job.closes(d);
             store.pool().submit(job);
         }
     }

@@ -136,7 +136,11 @@ public final class FileStore implements AutoCloseable {
 
     /** Makes durable what anybody has written to the file system: 0 or an errno. Blocks. */
     int syncAll() {
-        return syncAll.getAsInt();
+        int errno = syncAll.getAsInt();
+        if (StoreLog.isLoss(errno)) {
+            start = Start.FAILED; // whatever failed will not be told once more
+        }
+        return errno;
     }
 
     private void begin(long now) {

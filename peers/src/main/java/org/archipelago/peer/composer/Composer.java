@@ -138,7 +138,7 @@ public final class Composer implements Peer {
         boolean quiet = volume.inFlight == 0 && !volume.frozen && !volume.flushing;
         if (quiet && volume.rhythm.isFlushDue() && !volume.dirty.isEmpty() && !free.isEmpty()) {
             volume.inFlight++;
-            free.pop().beginFlush(volume, NOBODY_ASKED);
+            free.pop().beginFlush(volume, false, NOBODY_ASKED);
         }
     }
 
@@ -170,13 +170,17 @@ public final class Composer implements Peer {
         } else if (!free.isEmpty()) {
             volume.running = Optional.of(request);
             volume.inFlight++;
-            free.pop().beginFlush(volume, status -> {
-                boolean unreadable = status == Errno.EUCLEAN && request.op() == Op.CLOSE; // nobody can make more of it
-                if (status == 0 || status == Errno.ENOENT || unreadable) {
+            boolean closes = request.op() == Op.CLOSE;
+            boolean givesUp = closes && volume.closeFailed;
+            free.pop().beginFlush(volume, givesUp, status -> {
+                boolean unreadable = status == Errno.EUCLEAN && closes; // nobody can make more of it
+                if (status == 0 || status == Errno.ENOENT || unreadable || givesUp && status == Errno.EIO) {
                     handOver(volume, request);
                 } else {
+                    volume.closeFailed |= closes;
                     thaw(volume);
-                    request.fail(status, "what was written to " + volume.name + " cannot be made durable: " + Errno.text(status));
+                    request.fail(status, "what was written to " + volume.name + " cannot be made durable: " + Errno.text(status)
+                        + (closes ? " (the log tells more): closing it again gives that up" : ""));
                 }
             });
         } else if (!volume.awaitsOperation) {

@@ -30,6 +30,8 @@ final class Flush {
     private BitSet blocks = new BitSet();
     private byte[] prefix = new byte[0];
     private int nextBlock;
+    /** What was lost is given up: all that is there is made durable. */
+    private boolean force;
     private int status;
     /** The lease is still this node's. */
     private boolean held;
@@ -42,8 +44,9 @@ final class Flush {
     }
 
     /** For those who wait in the volume's queue, and for its owner, which is told last: it may be used again then. */
-    void run(Volume ofVolume, IntConsumer after) {
+    void run(Volume ofVolume, boolean givesUp, IntConsumer after) {
         volume = ofVolume;
+        force = givesUp;
         then = after;
         status = 0;
         held = false;
@@ -85,17 +88,17 @@ final class Flush {
             return;
         }
         issuing = true;
-        while (status == 0 && owner.hasDataRequest() && (settling || blocks.nextSetBit(nextBlock) >= 0)) {
+        while ((status == 0 || force) && owner.hasDataRequest() && (settling || blocks.nextSetBit(nextBlock) >= 0)) {
             Request request;
             if (settling) {
                 settling = false;
-                request = owner.takeDataRequest().op(Op.SYNC).target(EVERYTHING).cookie(-1);
+                request = owner.takeDataRequest().op(Op.SYNC).flags(0).target(EVERYTHING).cookie(-1);
             } else {
                 int block = blocks.nextSetBit(nextBlock);
                 nextBlock = block + 1;
                 Layer.writeName(owner.nameBuffer(), 0, prefix, block);
-                request = owner.takeDataRequest().op(Op.SYNC).target(owner.nameBuffer(), 0, Layer.NAME_LENGTH)
-                    .cookie(block);
+                request = owner.takeDataRequest().op(Op.SYNC).flags(force ? Op.FORCE : 0)
+                    .target(owner.nameBuffer(), 0, Layer.NAME_LENGTH).cookie(block);
             }
             composer.host.submit(request, composer.reactor, composer.blockerPort);
         }

@@ -426,13 +426,13 @@ final class Operation {
     }
 
     /** A flush on behalf of the composer itself. */
-    void beginFlush(Volume ofVolume, IntConsumer then) {
+    void beginFlush(Volume ofVolume, boolean givesUp, IntConsumer then) {
         volume = ofVolume;
         op = Op.FLUSH;
         status = 0;
         phase = Phase.FLUSH_WAIT;
         whenFlushed = then;
-        flush.run(ofVolume, flushedForComposer);
+        flush.run(ofVolume, givesUp, flushedForComposer);
     }
 
     private void flushedForComposer(int flushStatus) {
@@ -442,7 +442,7 @@ final class Operation {
 
     /** Runs the next flush for those who wait, this one among them. */
     void runFlush() {
-        flush.run(volume, flushedForThis);
+        flush.run(volume, false, flushedForThis);
     }
 
     private void flushedForThis(int flushStatus) {

@@ -49,6 +49,8 @@ final class Volume {
     final ArrayDeque<Operation> flushWaiters = new ArrayDeque<>();
     final ArrayDeque<Operation> flushSharers = new ArrayDeque<>();
     boolean flushing;
+    /** A CLOSE failed since something could not be made durable: the next one gives that up. */
+    boolean closeFailed;
     /** When the next flush is to be expected. */
     final Rhythm rhythm = new Rhythm();
 
@@ -71,6 +73,7 @@ final class Volume {
         ownPrefix = NOTHING;
         uncommitted = true;
         settled = false;
+        closeFailed = false;
     }
 
     /** An object of the volume's own, named in an answer of the mapper, is about to be written. */

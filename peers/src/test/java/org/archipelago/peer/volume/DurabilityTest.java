@@ -13,6 +13,7 @@ import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.archipelago.peer.host.Caller.Reply;
 import org.archipelago.peer.volume.Weather.Effect;
 import org.archipelago.peer.volume.Weather.Fate;
 import org.archipelago.posix.Errno;
@@ -321,6 +322,62 @@ class DurabilityTest {
             ok(node.write("v", UNIT, bytes(UNIT, 4), Op.FUA));
             ok(node.call(Op.FLUSH, "v"));
             assertThat(syncs.get()).isEqualTo(1);
+        }
+    }
+
+    /** As blockers are after a sync has failed: each one more fails, but one that gives up what is lost. */
+    private static void lose(Lab lab, String object) {
+        lab.weather.rule(request -> request.op() == Op.SYNC && request.target().matches(object) && !request.has(Op.FORCE)
+            ? Fate.failed(Errno.EIO) : Fate.FINE);
+    }
+
+    @Test
+    void lostData_failsFlushesUntilAVolumeIsClosedTwice() {
+        try (Lab lab = new Lab()) {
+            Node node = lab.node("n1");
+            create(node, "v", 16 * MIB);
+            for (int block = 0; block < 3; block++) {
+                ok(node.write("v", block * BLOCK, bytes(UNIT, block), 0));
+            }
+            lose(lab, ".*00000001");
+            for (int i = 0; i < 3; i++) {
+                assertThat(node.call(Op.FLUSH, "v").status()).isEqualTo(Errno.EIO);
+            }
+            assertThat(node.json(Op.SNAPSHOT, "v", "{\"name\": \"s\"}").status()).isEqualTo(Errno.EIO);
+            Reply close = node.call(Op.CLOSE, "v");
+            assertThat(close.status()).isEqualTo(Errno.EIO);
+            assertThat(close.message()).contains("cannot be made durable", "closing it again");
+            ok(node.call(Op.CLOSE, "v"));
+            lab.weather.fair();
+            ok(node.write("v", BLOCK, bytes(UNIT, 7), 0));
+            ok(node.call(Op.FLUSH, "v"));
+            lab.kill(node);
+            lab.store.cut(new Random(1));
+            Node next = lab.node("n1", NEXT_BOOT, 1);
+            assertThat(next.read("v", 2 * BLOCK, UNIT).data()).as("what was not lost").isEqualTo(bytes(UNIT, 2));
+            assertThat(next.read("v", BLOCK, UNIT).data()).isEqualTo(bytes(UNIT, 7));
+        }
+    }
+
+    @Test
+    void lostLog_isReplaced() throws Exception {
+        for (int seed = 0; seed < 4; seed++) {
+            try (Lab lab = new Lab()) {
+                Node node = lab.node("n1");
+                create(node, "v", 16 * MIB);
+                ok(node.write("v", 0, bytes(UNIT, 1), 0));
+                lose(lab, "log-.*-00000001");
+                assertThat(node.call(Op.FLUSH, "v").status()).isEqualTo(Errno.EIO);
+                Lab.await("another log", () -> lab.objects("log-").stream().noneMatch(name -> name.endsWith("-00000001")));
+                ok(node.write("v", BLOCK, bytes(UNIT, 2), 0));
+                ok(node.call(Op.FLUSH, "v"));
+                lab.kill(node);
+                lab.store.cut(new Random(seed));
+                Node next = lab.node("n1", NEXT_BOOT, 1);
+                assertThat(next.read("v", 0, UNIT).data()).isEqualTo(bytes(UNIT, 1));
+                assertThat(next.read("v", BLOCK, UNIT).data()).isEqualTo(bytes(UNIT, 2));
+                ok(next.call(Op.CLOSE, "v"));
+            }
         }
     }
 }
