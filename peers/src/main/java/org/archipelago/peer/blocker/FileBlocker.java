@@ -34,6 +34,7 @@ public final class FileBlocker implements Peer {
     private final long dataEnd;
     private final DescriptorCache cache;
     private final Nowait nowait = new Nowait();
+    private final WritePacing pacing;
     private final ArrayDeque<DataJob> spare = new ArrayDeque<>(SPARE_JOBS);
     private final AtomicReference<Job> returned = new AtomicReference<>();
     private final Runnable takeBack = this::takeBack;
@@ -52,6 +53,7 @@ public final class FileBlocker implements Peer {
         this.dataFrom = segment.base() + segment.dataAt();
         this.dataEnd = segment.base() + segment.size();
         this.cache = new DescriptorCache(descriptors);
+        this.pacing = new WritePacing(store.pool(), store.dirtyPages());
     }
 
     Reactor reactor() {
@@ -144,13 +146,12 @@ public final class FileBlocker implements Peer {
     }
 
     private void write(Request request, Descriptor d, int flags, long address, long offset, long length) {
-        long from = System.nanoTime();
-        if (store.handsWritesOver(from) || !nowait.isWritable(d.fd, offset, length)) {
+        if (!store.readsWithoutWaiting() || !pacing.mayWrite(length) || !nowait.isWritable(d.fd, offset, length)) {
             hand(request, d, Op.WRITE, flags, address, offset, length, 0);
             return;
         }
         int errno = FileCalls.write(d.fd, address, offset, length);
-        store.wrote(length, from, System.nanoTime());
+        pacing.wrote(length);
         if (errno != 0) {
             failed(request, d, Op.WRITE, flags, address, offset, length, errno);
         } else if ((flags & Op.FUA) != 0) {
