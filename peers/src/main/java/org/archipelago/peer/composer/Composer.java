@@ -174,7 +174,7 @@ public final class Composer implements Peer {
             boolean givesUp = closes && volume.closeFailed;
             free.pop().beginFlush(volume, givesUp, status -> {
                 boolean unreadable = status == Errno.EUCLEAN && closes; // nobody can make more of it
-                if (status == 0 || status == Errno.ENOENT || unreadable || givesUp && status == Errno.EIO) {
+                if (status == 0 || status == Errno.ENOENT || unreadable || givesUp && isTheDisks(status)) {
                     handOver(volume, request);
                 } else {
                     volume.closeFailed |= closes;
@@ -187,6 +187,14 @@ public final class Composer implements Peer {
             volume.awaitsOperation = true;
             flushing.add(volume);
         }
+    }
+
+    /** What a disk or file system answers that will not make things durable, now or later. */
+    private static boolean isTheDisks(int errno) {
+        return switch (errno) {
+            case Errno.EIO, Errno.ENOSPC, Errno.EDQUOT, Errno.EROFS -> true;
+            default -> false;
+        };
     }
 
     private void handOver(Volume volume, Request request) {
