@@ -80,7 +80,7 @@ public final class FileBlocker implements Peer {
             case Op.SYNC -> sync(request);
             case Op.INFO, Op.CREATE, Op.PUT, Op.DELETE, Op.RENAME, Op.LIST ->
                 store.pool().submitSlow(new ControlJob(this, store, request, op, address, room));
-            case Op.PING -> request.complete(Errno.OK);
+            case Op.PING -> request.complete(store.files().lost() == 0 ? Errno.OK : Errno.EIO); // status tells
             default -> request.complete(Errno.EOPNOTSUPP);
         }
     }

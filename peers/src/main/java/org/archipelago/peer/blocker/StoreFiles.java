@@ -41,7 +41,10 @@ final class StoreFiles {
     /** For each bucket: how many names were made there, and how many of these are durable. */
     private final AtomicLongArray made = new AtomicLongArray(ObjectPath.BUCKETS);
     private final AtomicLongArray durable = new AtomicLongArray(ObjectPath.BUCKETS);
-    /** Objects of which a sync failed and that were not made anew since. The kernel tells of a failure once, and calls what it lost clean. */
+    /**
+     * Objects of which a sync failed and that were not made anew since: the kernel tells of a failure once, and calls what
+     * it lost clean. At most all objects that this process has written.
+     */
     private final Set<String> lost = ConcurrentHashMap.newKeySet();
     private volatile IntUnaryOperator syncContents = FileCalls::fdatasync;
     /** Buckets that may have been made and are not durable yet. */

@@ -42,6 +42,7 @@ class LostSyncTest {
             assertThat(node.direct(1, call(Op.SYNC, OBJECT)).status()).isEqualTo(Errno.EIO);
             assertThat(node.send(write(OBJECT, Op.FUA)).status()).isEqualTo(Errno.EIO);
             assertThat(syncs).as("calls that made a promise").hasValue(1);
+            assertThat(node.send(Op.PING, OBJECT).status()).isEqualTo(Errno.EIO);
             assertThat(node.send(write("another", Op.FUA)).status()).isZero();
         }
     }
@@ -51,6 +52,7 @@ class LostSyncTest {
         try (TestNode node = new TestNode(directory)) {
             lose(node);
             assertThat(node.send(call(Op.SYNC, OBJECT).flags(Op.FORCE)).status()).isZero();
+            assertThat(node.send(Op.PING, OBJECT).status()).isZero();
             assertThat(node.send(write(OBJECT, Op.FUA)).status()).isZero();
             assertThat(node.send(Op.SYNC, OBJECT).status()).isZero();
         }
