@@ -24,7 +24,7 @@ final class HostilePeer implements AutoCloseable {
     private static final int DATA = 1 << 20;
     private static final int NO_ANSWER = -1;
     private static final int[] PORTS = {Node.COMPOSER, Node.COMPOSER, Node.MAPPER, Node.BLOCKERB, Node.BLOCKERM, Node.DUMMY};
-    private static final List<byte[]> TARGETS = List.of(text("busy"), text("*"), text("nosuch"), text("vol-busy"), text("lock-0"),
+    private static final List<byte[]> TARGETS = List.of(text("busy"), text("*"), text("nosuch"), text("vol-none"), text("lock-0"),
         text(""), text("../../etc/passwd"), text("x".repeat(160)), filled(160, 0xff), filled(80, 0xc3), filled(160, 0));
     private static final List<byte[]> PAYLOADS = List.of(text("{\"size\": 1048576}"), text("{\"size\": 9223372036854775807}"),
         text("{\"name\": \"snap\"}"), text("{\"origin\": \"snap\"}"), text("{\"to\": \"other\"}"), text("{\"after\": \"a\"}"),
