@@ -150,14 +150,11 @@ static void join_spoilt(void)
 static void check_rest(void)
 {
 	const struct xseg_header *h = xseg_header(client);
-	unsigned char *data = (unsigned char *)xseg_base(client) + h->data_at;
+	const unsigned char *data = (unsigned char *)xseg_base(client) + h->data_at;
 
 	CHECK(!memcmp(xseg_base(client), h, sizeof(*h)));
-	for (uint32_t at = 0; at < PAGES * XSEG_PAGE; at += 8)
-		if (*(uint64_t *)(data + at) != 0x5a5a5a5a5a5a5a5aULL) {
-			fprintf(stderr, "fuzz: byte %u of the data was written\n", at);
-			CHECK(!"in bounds");
-		}
+	/* All of it is as its first byte. */
+	CHECK(data[0] == 0x5a && !memcmp(data, data + 1, PAGES * XSEG_PAGE - 1));
 }
 
 static void one_round(struct field *f)
