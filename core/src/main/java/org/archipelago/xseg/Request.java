@@ -92,6 +92,16 @@ public final class Request {
         away = true;
     }
 
+    /** Whether another process has it. */
+    public boolean isAway() {
+        return away;
+    }
+
+    /** No answer will come from where it went. */
+    public void recall() {
+        away = false;
+    }
+
     /** Reads from the slot what came of it; false where it had not left. */
     public boolean back() {
         boolean was = away;
@@ -369,6 +379,6 @@ public final class Request {
     @Override
     public String toString() {
         return "request %d: %s %s offset=%d length=%d status=%d"
-            .formatted(slot, Op.name(op()), target(), offset(), length(), status());
+            .formatted(slot, Op.name(op()), target().replaceAll("\\p{Cntrl}", "?"), offset(), length(), status());
     }
 }

@@ -108,20 +108,13 @@ final class Rings implements Reactor.Poller {
             result = Slots.bind(segment, port, 0, 0, role, bell);
         }
         SegmentException.check(result);
-        look(new ServedPort(port, reactor.index()));
-    }
-
-    private void look(ServedPort port) {
-        if (foreign.length == 0) {
-            foreign = new Request[segment.requests()];
-        }
-        served.add(port);
+        served.add(new ServedPort(port, reactor.index()));
     }
 
     /** Takes over from another reactor, which does not look at it any more. */
     private void adopt(ServedPort port) {
         LibXseg.xseg_set_bell(segment.handle(), port.port, bell);
-        look(port);
+        served.add(port);
     }
 
     // --- out
@@ -272,12 +265,7 @@ final class Rings implements Reactor.Poller {
     private int accept(ServedPort port) {
         int count = LibXseg.xseg_accept(segment.handle(), port.port, incomingAddress, BATCH);
         for (int i = 0; i < count; i++) {
-            int slot = incoming.getInt(4L * i);
-            Request request = foreign[slot];
-            if (request == null) {
-                request = foreignRequest(slot);
-                foreign[slot] = request;
-            }
+            Request request = foreign(incoming.getInt(4L * i));
             if (request.isHeld()) {
                 continue; // its sender broke the rules and sent it twice: it is answered once
             }
@@ -291,8 +279,28 @@ final class Rings implements Reactor.Poller {
         return Math.max(count, 0);
     }
 
-    private Request foreignRequest(int slot) {
-        return new Request(metadata, segment.base(), segment.requestAt(slot), slot, true, host::answer).onCompletion(host::serve);
+    /** The request in a slot of another process. */
+    private Request foreign(int slot) {
+        if (foreign.length == 0) {
+            foreign = new Request[segment.requests()];
+        }
+        if (foreign[slot] == null) {
+            foreign[slot] = new Request(metadata, segment.base(), segment.requestAt(slot), slot, true, host::answer)
+                .onCompletion(host::serve);
+        }
+        return foreign[slot];
+    }
+
+    /** A port that is there for this reactor's own requests serves nothing: who sends to it shall not wait for ever. */
+    private void refuse(int port) {
+        int count = hasEntry(segment.portAt(port), SegmentDescriptor.PORT_REQUEST_HEAD, 0)
+            ? LibXseg.xseg_accept(segment.handle(), port, incomingAddress, BATCH) : 0;
+        for (int i = 0; i < count; i++) {
+            Request request = foreign(incoming.getInt(4L * i));
+            request.load(port, segment.dataAt(), segment.size());
+            request.cookie(reactor.index());
+            request.complete(Errno.EHOSTDOWN);
+        }
     }
 
     /** Answers another process's request, soon; on any thread. */
@@ -359,8 +367,13 @@ final class Rings implements Reactor.Poller {
                 LibXseg.xseg_heartbeat(segment.handle(), port.port);
             }
         }
+        int result = 0;
         for (Slots.Source source : slots.sources()) {
-            LibXseg.xseg_heartbeat(segment.handle(), source.port());
+            result = LibXseg.xseg_heartbeat(segment.handle(), source.port());
+            refuse(source.port());
+        }
+        if (result == -Errno.EUCLEAN) {
+            endAll();
         }
         if (away > 0 || !toSend.isEmpty()) {
             for (int port : remotePorts) {
@@ -370,6 +383,28 @@ final class Rings implements Reactor.Poller {
             }
         }
         reactor.schedule(BEAT_NANOS, this::beat);
+    }
+
+    /** Another process has truncated the segment: no answer will come. */
+    private void endAll() {
+        int ended = 0;
+        for (Slots.Source source : slots.sources()) {
+            for (Request request : source.requests()) {
+                if (request.isAway()) {
+                    request.recall();
+                    away--;
+                    ended++;
+                    end(request, Errno.EUCLEAN);
+                }
+            }
+        }
+        for (int left = orphaned.size(); left > 0; left--, ended++) {
+            end(orphaned.poll(), Errno.EUCLEAN);
+        }
+        if (ended > 0) {
+            LOG.log(System.Logger.Level.ERROR, "the segment was truncated by another process: {0} requests that others had fail; restart "
+                + "archipelago on this node", ended);
+        }
     }
 
     /** When this reactor last said that it is at work, by System.nanoTime. */

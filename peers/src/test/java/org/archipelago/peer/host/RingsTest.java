@@ -2,11 +2,14 @@ package org.archipelago.peer.host;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.archipelago.peer.bench.Bench;
 import org.archipelago.peer.bench.BenchSettings;
@@ -101,6 +104,37 @@ class RingsTest {
             Caller caller = new Caller(client, "client", 5_000);
             client.start();
             assertThat(caller.call(Call.of(Node.COMPOSER, Op.PING, "v")).status()).isEqualTo(Errno.EHOSTDOWN);
+        }
+    }
+
+    @Test
+    void truncation_endsWhatIsWithOthers() throws Exception {
+        try (Segment theirs = Segment.join(name); Host holder = new Host("holder", theirs, 1, 20_000);
+                Segment segment = Segment.join(name); Host client = new Host("client", segment, 1, 20_000)) {
+            holder.serve(Node.COMPOSER, "holder", reactor -> request -> { }); // never answers
+            holder.start();
+            Caller caller = new Caller(client, "client", 10_000);
+            client.start();
+            CompletableFuture<Reply> answer = CompletableFuture.supplyAsync(() -> caller.call(Call.of(Node.COMPOSER, Op.READ, "v")));
+            Thread.sleep(500);
+            try (FileChannel file = FileChannel.open(Path.of("/dev/shm", name), StandardOpenOption.WRITE)) {
+                file.truncate(0);
+            }
+            assertThat(answer.get(5, TimeUnit.SECONDS).status()).isEqualTo(Errno.EUCLEAN);
+            assertThat(caller.call(Call.of(Node.COMPOSER, Op.READ, "v")).status()).isEqualTo(Errno.EUCLEAN);
+        }
+    }
+
+    /** A port that a process holds for its own requests serves nothing: what is sent there is refused, not kept for ever. */
+    @Test
+    void requestToAPortThatServesNothing_isRefused() throws Exception {
+        try (Segment theirs = Segment.join(name); Host other = new Host("other", theirs, 1, 20_000);
+                Segment segment = Segment.join(name); Host client = new Host("client", segment, 1, 20_000)) {
+            other.start(); // its bell is the highest port
+            Caller caller = new Caller(client, "client", 5_000);
+            client.start();
+            Reply reply = caller.call(Call.of(theirs.ports() - 1, Op.PING, "v"));
+            assertThat(reply.status()).isNotEqualTo(0).isNotEqualTo(Errno.ETIMEDOUT);
         }
     }
 }
