@@ -30,8 +30,12 @@ static const char usage_text[] =
 "  recoverport PORT   give back what a dead process had taken\n"
 "  recoverlocks [PID] say who has locked it; give back what all dead processes,\n"
 "                     or PID, had taken\n"
-"  bench [--spin US] [--seconds S]\n"
+"  bench [--file FILE] [--depth N,...] [--spin US] [--seconds S]\n"
 "                     measure round trips between two processes\n"
+"  bench [--target NAME] [--write] ... PORT\n"
+"                     the same to whoever serves PORT\n"
+"  bench --serve [--file FILE] [--spin US] PORT\n"
+"                     serve PORT by doing nothing, or reading FILE\n"
 "  help               this text\n"
 "\n"
 "NAME is 'archipelago' unless -g or the environment's XSEG_SEGMENT says otherwise.\n"
@@ -43,12 +47,15 @@ static struct xseg_params params = {
 	.nr_ports = 256, .ring_size = 1024, .nr_requests = 16384, .mode = 0660,
 	.data_bytes = 256ULL << 20,
 };
-static uint64_t spin_us = 20, seconds = 1;
+static uint64_t seconds = 1;
+static struct xseg_bench load = {
+	.spin_ns = 50000, .target = "", .depths = { 1, 16, 64 }, .nr_depths = 3,
+};
 static struct xseg *xs; /* where the command joins */
 static uint64_t port;   /* where it takes one, or a process */
 static int has_number;
 static uint32_t count;  /* of top's tables; 0 = until it is interrupted */
-static int force, fix;
+static int force, fix, serves;
 
 static int wrong(const char *what, const char *value)
 {
@@ -235,7 +242,16 @@ static int top(void)
 
 static int bench(void)
 {
-	return xseg_bench(spin_us * 1000, seconds * 1000000000);
+	int rc;
+
+	load.duration_ns = seconds * 1000000000;
+	if (!has_number)
+		return serves ? wrong("bench --serve wants a port's number", NULL) :
+				xseg_bench_alone(&load);
+	rc = xseg_join(segment, &xs);
+	if (rc)
+		return failed("bench", rc);
+	return serves ? xseg_bench_serve(xs, port, &load) : xseg_bench(xs, port, &load);
 }
 
 static int help(void)
@@ -262,7 +278,7 @@ static const struct command {
 	{ "verify-fix", verify_fix, 1, NO_NUMBER },
 	{ "recoverport", recover, 1, WANTS_NUMBER },
 	{ "recoverlocks", recover_locks, 1, MAY_HAVE_NUMBER },
-	{ "bench", bench, 0, NO_NUMBER },
+	{ "bench", bench, 0, MAY_HAVE_NUMBER },
 	{ "help", help, 0, NO_NUMBER },
 };
 
@@ -298,13 +314,32 @@ static int parse_spec(char *spec)
 	return 1;
 }
 
+static int parse_depths(char *list)
+{
+	uint64_t depth;
+
+	for (load.nr_depths = 0; list; load.depths[load.nr_depths++] = depth)
+		if (load.nr_depths == XSEG_BENCH_DEPTHS_MAX ||
+		    !number(strsep(&list, ","), 10, XSEG_BENCH_DEPTH_MAX, &depth) || !depth)
+			return 0;
+	return 1;
+}
+
 static int set_option(int option)
 {
 	uint64_t value;
 
-	if (option == 'g') {
-		segment = optarg;
-		return 1;
+	switch (option) {
+	case 'f': force = 1; return 1;
+	case 'x': fix = 1; return 1;
+	case 'w': load.write = 1; return 1;
+	case 'v': serves = 1; return 1;
+	case 'g': segment = optarg; return 1;
+	case 'd': return parse_depths(optarg);
+	case 'i': load.file = optarg; return 1;
+	case 'o':
+		load.target = optarg;
+		return strlen(optarg) <= XSEG_TARGET_MAX;
 	}
 	if (!number(optarg, option == 'm' ? 8 : 10, UINT32_MAX, &value))
 		return 0;
@@ -314,7 +349,7 @@ static int set_option(int option)
 	case 'r': params.ring_size = value; break;
 	case 's': params.data_bytes = value << 20; break;
 	case 'm': params.mode = value; break;
-	case 'u': spin_us = value; break;
+	case 'u': load.spin_ns = value * 1000; break;
 	case 't': seconds = value; break;
 	case 'n': count = value; break;
 	}
@@ -327,22 +362,24 @@ static int parse_options(int argc, char **argv)
 		{ "ports", 1, NULL, 'p' }, { "requests", 1, NULL, 'q' },
 		{ "ring", 1, NULL, 'r' }, { "size", 1, NULL, 's' },
 		{ "mode", 1, NULL, 'm' }, { "spin", 1, NULL, 'u' },
-		{ "seconds", 1, NULL, 't' }, { "count", 1, NULL, 'n' }, { "force", 0, NULL, 'f' },
-		{ "fix", 0, NULL, 'x' }, { "help", 0, NULL, 'h' }, { 0 },
+		{ "seconds", 1, NULL, 't' }, { "count", 1, NULL, 'n' },
+		{ "force", 0, NULL, 'f' }, { "fix", 0, NULL, 'x' },
+		{ "depth", 1, NULL, 'd' }, { "target", 1, NULL, 'o' },
+		{ "file", 1, NULL, 'i' },
+		{ "write", 0, NULL, 'w' }, { "serve", 0, NULL, 'v' },
+		{ "help", 0, NULL, 'h' }, { 0 },
 	};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "fg:h", options, NULL)) != -1) {
 		if (option == 'h')
 			exit(help());
-		if (option == 'f' || option == 'x') {
-			*(option == 'f' ? &force : &fix) = 1;
-			continue;
-		}
 		if (option == '?')
 			return wrong("wrong option", NULL);
 		if (!set_option(option))
-			return wrong("not a number", optarg);
+			return wrong(option == 'd' ? "depths are 1 to 64, at most 8 of them" :
+				     option == 'o' ? "a target has at most 160 bytes" :
+				     "not a number", optarg);
 	}
 	return XSEG_EXIT_OK;
 }
@@ -358,7 +395,7 @@ static int run(const struct command *command, const char *argument)
 	    (argument || command->number == WANTS_NUMBER))
 		return wrong(command->number == WANTS_NUMBER ?
 			     "this command wants a port's number" :
-			     "this command wants a process's number", command->name);
+			     "this command takes a number, or none", command->name);
 	if (command->joins && (rc = xseg_join(segment, &xs)))
 		return failed(command->name, rc);
 	rc = command->run();

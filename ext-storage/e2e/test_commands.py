@@ -172,10 +172,12 @@ def test_xseg_tool(node):
 def test_bench(node):
     """A peer of the kind bench, in a process of its own."""
     node.vlmc("create", "measured", "--size", "16")
-    for words, what in (([], "reads of 4096 bytes, depth 1"), (["--write", "--depth", "8", "--block", "65536"], "writes of 65536 bytes, depth 8")):
-        out = node.archipelago("bench", "measured", "--seconds", "1", *words).out
-        rate = re.search(r": (\d+) a second; 50 % within ", out)
-        check(out.startswith(what) and rate and int(rate[1]) > 0, f"what bench tells: {out}")
+    for words, depths in (([], [1]), (["--write", "--depth", "8,3", "--block", "65536"], [8, 3])):
+        lines = node.archipelago("bench", "measured", "--seconds", "1", *words).lines()
+        rows = [[int(cell) for cell in line.split()] for line in lines[1:]]
+        check([row[0] for row in rows] == depths, f"what bench tells: {lines}")
+        check(all(rate > 0 and 0 < p50 <= p99 <= p999 for _, rate, p50, p99, p999 in rows), f"what bench tells: {lines}")
+    node.archipelago("bench", "measured", "--port", "99999", code=None).complains(2, "99999")
     node.archipelago("bench", "nothing", code=None).complains(4, "nothing")
     node.archipelago("bench", "measured", "--role", "nobody", code=None).complains(4, "nobody", "vlmcd")
     node.archipelago("bench", "measured", "--depth", "0", code=None).complains(2, "depth")

@@ -57,7 +57,13 @@ expect 2 "posix:NAME" posix:$name:17:16:2:12 create
 expect 0 "" posix:$name:8:16:2:12 create
 expect 0 "ports     16," posix:$name:8:16:2:12 join
 expect 0 "" -g $name destroy
-expect 0 "roundtrips" bench --seconds 0
+expect 0 "roundtrips" bench --seconds 0 --depth 1,3
+expect 0 "    2 " bench --seconds 0 --depth 2 --file xseg.1
+expect 1 "nowhere" bench --seconds 0 --file nowhere
+expect 2 "depths are" bench --depth 1,65
+expect 2 "depths are" bench --depth ,
+expect 2 "port's number" bench --serve
+expect 2 "or none" bench fast
 
 # With a peer that lives: the example.  It is killed, and its requests come back.
 expect 0 "" -g $name create --ports 4 --requests 32 --ring 8 --size 1 --mode 600
@@ -71,7 +77,7 @@ out=$("${BUILD:-build}/echo" $name 1 0 'there and back')
 [ "$out" = 'there and back' ] || { echo "echo: '$out'"; failed=1; }
 expect 1 "bound by process $echo, which lives" -g $name destroy
 expect 1 "lives" -g $name recoverlocks $echo
-expect 2 "process's number" -g $name recoverlocks me
+expect 2 "or none" -g $name recoverlocks me
 expect 0 "  echo" -g $name top --seconds 0 --count 2
 kill -STOP $echo
 "${BUILD:-build}/echo" $name 1 0 'never back' 2>/dev/null &
@@ -94,4 +100,19 @@ expect 1 "use destroy -f" -g $name destroy
 expect 0 "" -g $name destroy -f
 kill $echo
 wait $echo || { echo "echo: ended with $?"; failed=1; }
+
+# A client and a server of bench, in a segment that somebody made.
+expect 0 "" -g $name create --ports 4 --requests 128 --ring 64 --size 1 --mode 600
+"$xseg" -g $name bench --serve 2 &
+echo=$!
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+	"$xseg" -g $name report 2 | grep -q alive && break
+	sleep 0.1
+done
+expect 0 "   64 " -g $name bench --seconds 0 --depth 64 --target x --write 2
+expect 1 "nobody serves port 1" -g $name bench --seconds 0 1
+(sleep 0.5; kill -KILL $echo) &
+expect 1 "port 2" -g $name bench --seconds 9 2
+wait
+expect 0 "" -g $name destroy
 exit $failed

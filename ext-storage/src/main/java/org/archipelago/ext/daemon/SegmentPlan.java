@@ -31,15 +31,26 @@ record SegmentPlan(SegmentParameters parameters, int reactors) {
         return find(configuration).orElseThrow(() -> new Failure(ExitCode.CONFIGURATION, tooSmall(configuration).toString()));
     }
 
-    /** What is wrong with the configured size; empty where it suffices. */
+    /** What is wrong with the configured size; empty where it suffices for all reactors. */
     static Optional<Finding> problem(Configuration configuration) {
-        return find(configuration).isPresent() ? Optional.empty() : Optional.of(tooSmall(configuration));
+        Optional<SegmentPlan> plan = find(configuration);
+        int wanted = wanted(configuration);
+        if (plan.isEmpty()) {
+            return Optional.of(tooSmall(configuration));
+        }
+        return plan.get().reactors == wanted ? Optional.empty() : Optional.of(finding(configuration, Finding.Severity.WARNING,
+            "room for " + plan.get().reactors + " of " + wanted + " reactors only: the other cores serve no requests", wanted));
+    }
+
+    private static int wanted(Configuration configuration) {
+        int set = configuration.daemon().reactors();
+        return set > 0 ? set : Runtime.getRuntime().availableProcessors();
     }
 
     private static Optional<SegmentPlan> find(Configuration configuration) {
-        int wanted = configuration.daemon().reactors();
-        int most = wanted > 0 ? wanted : Runtime.getRuntime().availableProcessors();
-        for (int reactors = most; reactors >= (wanted > 0 ? wanted : 1); reactors--) {
+        int wanted = wanted(configuration);
+        int least = Math.max(1, configuration.daemon().reactors());
+        for (int reactors = wanted; reactors >= least; reactors--) {
             long data = configuration.segment().sizeBytes() - fixed(configuration, reactors);
             if (data >= dataOf(configuration, reactors)) {
                 return Optional.of(new SegmentPlan(new SegmentParameters(ports(configuration, reactors), ring(configuration),
@@ -51,12 +62,16 @@ record SegmentPlan(SegmentParameters parameters, int reactors) {
 
     private static Finding tooSmall(Configuration configuration) {
         int least = Math.max(1, configuration.daemon().reactors());
-        long needed = ((fixed(configuration, least) + dataOf(configuration, least)) >> 20) + 1;
         long processes = processes(configuration);
-        return new Finding(Finding.Severity.ERROR, configuration.file(), configuration.line("", "SEGMENT_SIZE"), 0, "SEGMENT_SIZE",
-            String.valueOf(configuration.segment().sizeMib()), "too small for " + processes + (processes == 1 ? " process" : " processes")
+        return finding(configuration, Finding.Severity.ERROR, "too small for " + processes + (processes == 1 ? " process" : " processes")
             + " of " + least + (least == 1 ? " reactor" : " reactors") + ", with NBD_BUFFERS = " + configuration.endpoint().nbdBuffersMib()
-            + " and SEGMENT_PORTS = " + configuration.segment().ports(), "at least " + needed + " MiB");
+            + " and SEGMENT_PORTS = " + configuration.segment().ports(), least);
+    }
+
+    private static Finding finding(Configuration configuration, Finding.Severity severity, String what, int reactors) {
+        long needed = ((fixed(configuration, reactors) + dataOf(configuration, reactors)) >> 20) + 1;
+        return new Finding(severity, configuration.file(), configuration.line("", "SEGMENT_SIZE"), 0, "SEGMENT_SIZE",
+            String.valueOf(configuration.segment().sizeMib()), what, "at least " + needed + " MiB");
     }
 
     private static long processes(Configuration configuration) {

@@ -9,7 +9,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Comparator;
+import java.util.List;
 import java.util.Map;
+import org.archipelago.config.Finding;
 import org.archipelago.config.Locations;
 import org.archipelago.ext.Failure;
 import org.archipelago.ext.FakeConsole;
@@ -105,5 +107,26 @@ class LauncherTest {
         Launcher.prepare(locations);
         assertThat(Files.getOwner(rootsOwn).getName()).isEqualTo("root");
         assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(rootsOwn))).isEqualTo("rwx------");
+    }
+
+    private List<Finding> ofSize(long mib) throws IOException {
+        Files.writeString(locations.configuration(), "SEGMENT_SIZE = " + mib + "\n" + CONFIGURATION.formatted(USER, root, root));
+        return Launcher.check(locations, Launcher.read(locations)).stream().filter(f -> f.setting().equals("SEGMENT_SIZE")).toList();
+    }
+
+    @Test
+    void segmentWithoutRoomForEachCore_isTold() throws IOException {
+        int cores = Runtime.getRuntime().availableProcessors();
+        List<Finding> refused = ofSize(8);
+        assertThat(refused).hasSize(1).allMatch(Finding::isError);
+        long least = Long.parseLong(refused.get(0).allowed().replaceAll("\\D", ""));
+        if (cores == 1) {
+            assertThat(ofSize(least)).isEmpty();
+            return;
+        }
+        List<Finding> warned = ofSize(least);
+        assertThat(warned).hasSize(1).noneMatch(Finding::isError);
+        assertThat(warned.get(0).problem()).startsWith("room for 1 of " + cores + " reactors only");
+        assertThat(ofSize(Long.parseLong(warned.get(0).allowed().replaceAll("\\D", "")))).isEmpty();
     }
 }

@@ -47,6 +47,8 @@ public final class Reactor implements Responder, AutoCloseable {
     private static final int MAX_TASKS = 64;
     private static final int EVENT_SIZE = 12;
     private static final int MAX_SLEEP_MILLIS = 1000;
+    /** A round without work takes a microsecond or two; one that takes this long was interrupted. */
+    private static final long LOST_CORE_NANOS = 200_000;
     /** While work comes through pollers, rounds or pieces of it after which descriptors are looked at too. */
     private static final int ROUNDS = 4;
     private static final int PIECES = 64;
@@ -183,7 +185,7 @@ public final class Reactor implements Responder, AutoCloseable {
 
     private void run() {
         long lastWork = System.nanoTime();
-        long idle = 0; // since the last work, as far as is known
+        long idle = 0; // since the last work; 0 where it is not looking for more
         while (!stopping) {
             try {
                 if (runOnce() > 0) {
@@ -194,15 +196,21 @@ public final class Reactor implements Responder, AutoCloseable {
                     lastWork = System.nanoTime();
                     continue;
                 }
+                long before = idle;
                 idle = System.nanoTime() - lastWork;
+                if (before > 0 && idle - before > LOST_CORE_NANOS) {
+                    spin.lostCore();
+                }
                 if (idle < spin.limit()) {
                     Thread.onSpinWait();
-                } else if (sleep()) {
+                    continue;
+                }
+                if (sleep()) {
                     long now = System.nanoTime();
                     spin.sleptThrough(now - lastWork);
                     lastWork = now;
-                    idle = 0;
                 }
+                idle = 0;
             } catch (RuntimeException | Error e) {
                 defect(e);
             }

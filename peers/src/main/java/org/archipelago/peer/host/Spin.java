@@ -7,6 +7,10 @@ package org.archipelago.peer.host;
  * credit left it looks once in {@value #PROBE} times, to see whether the times have changed: what two threads do that
  * wait for each other in sleep is slow only because of that.
  *
+ * <p>On a host with more to do than cores a thread that looks uses up its turn, and the one that it waits for, or a
+ * neighbour, then has the core for milliseconds, while who sleeps is let on soon after it is woken. So who loses the
+ * core while it looks has no credit left.
+ *
  * <p>Where work always comes soon, it does not look for as long as the bound: four times what it takes on average.
  * One thread; times are nanoseconds.
  */
@@ -49,6 +53,12 @@ final class Spin {
             credit = Math.max(credit - 1, 0);
         }
         decide();
+    }
+
+    /** Another had the core while this looked. */
+    void lostCore() {
+        credit = 0;
+        limit = 0;
     }
 
     private void decide() {

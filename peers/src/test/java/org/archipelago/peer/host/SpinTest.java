@@ -53,6 +53,13 @@ class SpinTest {
     }
 
     @Test
+    void whoLosesTheCore_sleepsAtOnce() {
+        workAfter(3_000);
+        spin.lostCore();
+        assertThat(workAfter(3_000)).isFalse();
+    }
+
+    @Test
     void noBound_neverLooks() {
         Spin none = new Spin(0);
         for (int i = 0; i < 100; i++) {
