@@ -74,7 +74,11 @@ final class NodeInspector {
     private static String verdict(Future<Integer> answer, long deadline) {
         try {
             int status = answer.get(Math.max(0, deadline - System.nanoTime()), TimeUnit.NANOSECONDS);
-            return status == Errno.OK ? "" : Errno.text(status);
+            return switch (status) {
+                case Errno.OK -> "";
+                case Errno.EIO -> "data was lost that could not be written: its log tells more";
+                default -> Errno.text(status);
+            };
         } catch (TimeoutException e) {
             return "no answer within " + PING_MILLIS / 1000 + " s";
         } catch (InterruptedException e) {

@@ -35,7 +35,8 @@ final class DataJob extends Job {
     boolean opens;
     boolean makes;
     /** To close first, or -1. */
-    int closing = -1;
+    private int closing = -1;
+    private String closingName = "";
     /** Who waits for this sync. */
     final RequestQueue batch = new RequestQueue();
 
@@ -47,6 +48,13 @@ final class DataJob extends Job {
     DataJob(FileBlocker blocker, FileStore store) {
         this.blocker = blocker;
         this.store = store;
+    }
+
+    /** Closes this first, which nobody uses any more. */
+    void closes(Descriptor d) {
+        closing = d.fd;
+        closingName = d.name;
+        d.fd = -1;
     }
 
     @Override
@@ -83,7 +91,7 @@ final class DataJob extends Job {
             case Op.READ -> store.io().read(fd, address, offset, length, scratch);
             case Op.WRITE -> store.io().write(fd, descriptor.hash, address, offset, length, scratch);
             case Op.ZERO -> store.io().zero(fd, descriptor.hash, offset, length, scratch);
-            case Op.SYNC -> store.files().sync(fd, descriptor.name);
+            case Op.SYNC -> store.files().sync(fd, descriptor.name, (flags & Op.FORCE) != 0);
             default -> 0;
         };
     }
@@ -103,8 +111,7 @@ final class DataJob extends Job {
             int errno = FileCalls.close(closing);
             closing = -1;
             if (errno != 0) {
-                store.log().say(Level.ERROR, "closing a file failed, what was written to it may be lost: "
-                    + Errno.text(errno) + ": " + StoreLog.hint(errno));
+                store.files().lose(closingName, "close", errno); // a file server may tell then, and never again
             }
         }
     }

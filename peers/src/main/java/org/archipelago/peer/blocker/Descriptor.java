@@ -23,6 +23,8 @@ final class Descriptor {
     final RequestQueue waiting = new RequestQueue();
     /** Who waits for the next sync. */
     final RequestQueue syncs = new RequestQueue();
+    /** One of these gives up what is lost. */
+    boolean givesUp;
     /** A sync for those before them is under way, or held back until the store's first has ended. */
     boolean syncing;
 

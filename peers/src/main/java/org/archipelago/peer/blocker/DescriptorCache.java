@@ -59,15 +59,13 @@ final class DescriptorCache {
     /**
      * Adds a file that is not in the cache, pinned once, where there is room.
      *
-     * @return the descriptor that had to give way, -1 for none; the caller's to close
+     * @return who had to give way, the caller's to close; or null
      */
-    int add(Descriptor d) {
-        int evicted = -1;
+    Descriptor add(Descriptor d) {
+        Descriptor evicted = null;
         if (freeCount == 0) {
-            Descriptor victim = victim();
-            evicted = victim.fd;
-            victim.fd = -1;
-            detach(victim);
+            evicted = victim();
+            detach(evicted);
         }
         d.place = free[--freeCount];
         clock[d.place] = d;

@@ -34,6 +34,7 @@ public final class FileBlocker implements Peer {
     private final long dataEnd;
     private final DescriptorCache cache;
     private final Nowait nowait;
+    private final WritePacing pacing;
     private final ArrayDeque<DataJob> spare = new ArrayDeque<>(SPARE_JOBS);
     private final AtomicReference<Job> returned = new AtomicReference<>();
     private final Runnable takeBack = this::takeBack;
@@ -53,6 +54,7 @@ public final class FileBlocker implements Peer {
         this.dataFrom = segment.base() + segment.dataAt();
         this.dataEnd = segment.base() + segment.size();
         this.cache = new DescriptorCache(descriptors);
+        this.pacing = new WritePacing(store.pool(), store.dirtyPages());
     }
 
     Reactor reactor() {
@@ -79,7 +81,7 @@ public final class FileBlocker implements Peer {
             case Op.SYNC -> sync(request);
             case Op.INFO, Op.CREATE, Op.PUT, Op.DELETE, Op.RENAME, Op.LIST ->
                 store.pool().submitSlow(new ControlJob(this, store, request, op, address, room));
-            case Op.PING -> request.complete(Errno.OK);
+            case Op.PING -> request.complete(store.files().lost() == 0 ? Errno.OK : Errno.EIO); // status tells
             default -> request.complete(Errno.EOPNOTSUPP);
         }
     }
@@ -145,13 +147,12 @@ public final class FileBlocker implements Peer {
     }
 
     private void write(Request request, Descriptor d, int flags, long address, long offset, long length) {
-        long from = System.nanoTime();
-        if (store.handsWritesOver(from) || !nowait.isWritable(d.fd, offset, length)) {
+        if (!store.readsWithoutWaiting() || !pacing.mayWrite(length) || !nowait.isWritable(d.fd, offset, length)) {
             hand(request, d, Op.WRITE, flags, address, offset, length, 0);
             return;
         }
         int errno = FileCalls.write(d.fd, address, offset, length);
-        store.wrote(length, from, System.nanoTime());
+        pacing.wrote(length);
         if (errno != 0) {
             failed(request, d, Op.WRITE, flags, address, offset, length, errno);
         } else if ((flags & Op.FUA) != 0) {
@@ -210,7 +211,10 @@ public final class FileBlocker implements Peer {
         }
         Descriptor d = new Descriptor(target, name);
         DataJob job = job(op, request, d);
-        job.closing = cache.add(d);
+        Descriptor evicted = cache.add(d);
+        if (evicted != null) {
+            job.closes(evicted);
+        }
         job.opens = true;
         job.makes = (op == Op.WRITE || op == Op.ZERO) && (flags & Op.CREATE_ABSENT) != 0;
         fill(job, flags, address, offset, length, length);
@@ -255,6 +259,7 @@ public final class FileBlocker implements Peer {
     /** Answers a request when what was written to a file until now is durable. */
     private void syncFor(Request request, Descriptor d) {
         d.syncs.add(request);
+        d.givesUp |= request.op() == Op.SYNC && request.has(Op.FORCE);
         if (!d.syncing) {
             d.syncing = true;
             cache.pin(d);
@@ -269,6 +274,8 @@ public final class FileBlocker implements Peer {
             case SYNCED -> {
                 DataJob job = job(Op.SYNC, null, d);
                 job.batch.takeAll(d.syncs);
+                job.flags = d.givesUp ? Op.FORCE : 0;
+                d.givesUp = false;
                 store.pool().submitSlow(job);
             }
             case FAILED -> {
@@ -462,8 +469,7 @@ public final class FileBlocker implements Peer {
     private void close(Descriptor d) {
         if (d.fd >= 0) {
             DataJob job = job(DataJob.CLOSE, null, null);
-            job.closing = d.fd;
-            d.fd = -1;
+            job.closes(d);
             store.pool().submit(job);
         }
     }

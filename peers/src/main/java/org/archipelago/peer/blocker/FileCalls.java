@@ -12,6 +12,7 @@ final class FileCalls {
     static final int ENOTDIR = 20;
     static final int ENFILE = 23;
     static final int SEEK_END = 2;
+    static final int POSIX_FADV_DONTNEED = 4;
 
     static {
         Native.register(FileCalls.class, NativeLibrary.getInstance("c", Map.of(Library.OPTION_STRING_ENCODING, "UTF-8")));
@@ -24,6 +25,9 @@ final class FileCalls {
     static native int unlink(String path);
 
     static native int mkdir(String path, int mode);
+
+    /** Length 0: to the end; an errno. */
+    static native int posix_fadvise(int fd, long offset, long length, int advice);
 
     /** A descriptor, or a negative errno. */
     static int open(String path, int flags, int mode) {

@@ -33,9 +33,6 @@ import org.archipelago.xseg.Segment;
 public final class FileStore implements AutoCloseable {
     /** How old a temporary is when its maker counts as dead. */
     private static final long TEMPORARY_MILLIS = TimeUnit.HOURS.toMillis(1);
-    /** A write that takes longer, beside a nanosecond a byte, means that the kernel holds writers up. */
-    private static final long SLOW_WRITE_NANOS = 2_000_000L;
-    private static final long HANDED_OVER_NANOS = 500_000_000L;
 
     /** How the sync of what a former life wrote goes. */
     enum Start { RUNNING, SYNCED, FAILED }
@@ -45,13 +42,13 @@ public final class FileStore implements AutoCloseable {
     private final StoreFiles files;
     private final ObjectIo io;
     private final WorkerPool pool;
+    private final DirtyPages dirtyPages = new DirtyPages("/proc/vmstat");
     private final int descriptors;
     private final IntSupplier syncAll;
     private final List<FileBlocker> blockers = new CopyOnWriteArrayList<>();
     private volatile Start start = Start.RUNNING;
     private final boolean inMemory;
     private volatile boolean readsWithoutWaiting;
-    private volatile long handOverUntil = System.nanoTime();
     private boolean closed;
 
     private FileStore(String name, ObjectPath paths, StoreMarker marker, StoreLog log, int threads, int descriptors,
@@ -138,7 +135,11 @@ public final class FileStore implements AutoCloseable {
 
     /** Makes durable what anybody has written to the file system: 0 or an errno. Blocks. */
     int syncAll() {
-        return syncAll.getAsInt();
+        int errno = syncAll.getAsInt();
+        if (StoreLog.isLoss(errno)) {
+            start = Start.FAILED; // whatever failed will not be told once more
+        }
+        return errno;
     }
 
     private void begin(long now) {
@@ -219,16 +220,8 @@ public final class FileStore implements AutoCloseable {
         readsWithoutWaiting = false;
     }
 
-    /** Whether writes are the workers' for now; now: of nanoTime. */
-    boolean handsWritesOver(long now) {
-        return !readsWithoutWaiting || now - handOverUntil < 0;
-    }
-
-    /** A reactor has written; from and to: of nanoTime. */
-    void wrote(long bytes, long from, long to) {
-        if (to - from > SLOW_WRITE_NANOS + bytes) {
-            handOverUntil = to + HANDED_OVER_NANOS;
-        }
+    DirtyPages dirtyPages() {
+        return dirtyPages;
     }
 
     /** Runs something on each reactor that has files of this store open, then, on the last one, done. */

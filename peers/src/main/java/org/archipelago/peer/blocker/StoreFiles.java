@@ -7,10 +7,13 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.HexFormat;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicLongArray;
+import java.util.function.IntUnaryOperator;
 import org.archipelago.posix.Errno;
 import org.archipelago.posix.Posix;
 
@@ -26,6 +29,8 @@ final class StoreFiles {
     private static final int DIRECTORY_MODE = 0750;
     /** How often others may make and remove a name under our hands before that is an error. */
     private static final int ATTEMPTS = 8;
+    /** In {@link #durable}: names that were made are lost, and it can not be told which. */
+    private static final long LOST = Long.MAX_VALUE;
 
     private final ObjectPath paths;
     private final StoreMarker marker;
@@ -36,6 +41,12 @@ final class StoreFiles {
     /** For each bucket: how many names were made there, and how many of these are durable. */
     private final AtomicLongArray made = new AtomicLongArray(ObjectPath.BUCKETS);
     private final AtomicLongArray durable = new AtomicLongArray(ObjectPath.BUCKETS);
+    /**
+     * Objects of which a sync failed and that were not made anew since: the kernel tells of a failure once, and calls what
+     * it lost clean. At most all objects that this process has written.
+     */
+    private final Set<String> lost = ConcurrentHashMap.newKeySet();
+    private volatile IntUnaryOperator syncContents = FileCalls::fdatasync;
     /** Buckets that may have been made and are not durable yet. */
     private final AtomicInteger bucketsInTheMaking = new AtomicInteger();
 
@@ -110,17 +121,61 @@ final class StoreFiles {
 
     // --- making durable
 
-    /** Makes an object's contents durable, and its name; 0 or an errno. */
-    int sync(int fd, String name) {
-        int bucket = ObjectPath.bucket(name);
+    /**
+     * Makes an object's contents durable, and its name. Once that has failed it goes on failing, with EIO, since what was
+     * lost is not known.
+     *
+     * @param giveUp goes on with what is there: what was lost is lost, and reads show it
+     * @return 0 or an errno
+     */
+    int sync(int fd, String name, boolean giveUp) {
+        boolean wasLost = !lost.isEmpty() && lost.contains(name);
+        if (wasLost && !giveUp) {
+            return Errno.EIO;
+        }
+        int errno = syncOnce(fd, ObjectPath.bucket(name));
+        if (StoreLog.isLoss(errno)) {
+            lose(name, "sync", errno);
+        }
+        if (errno == 0 && wasLost) {
+            FileCalls.posix_fadvise(fd, 0, 0, FileCalls.POSIX_FADV_DONTNEED);
+            lost.remove(name);
+            log.say(Level.WARNING, "object " + name + " is used as it is on the disk: what could not be made durable is given up");
+        }
+        return errno;
+    }
+
+    /** What was written to an object since its last sync may be lost, since something failed. */
+    void lose(String name, String what, int errno) {
+        if (lost.add(name)) {
+            log.say(Level.ERROR, what + " of object " + name + " failed: " + Errno.text(errno) + ": what was written to it since"
+                + " its last sync may be lost, so flushes of its volume fail until that has been closed, which takes two"
+                + " attempts, and opened again; before, " + StoreLog.hint(Errno.EIO));
+        }
+    }
+
+    private int syncOnce(int fd, int bucket) {
         if (made.get(bucket) == durable.get(bucket) && bucketsInTheMaking.get() == 0) {
-            return FileCalls.fdatasync(fd);
+            return syncContents.applyAsInt(fd);
         }
         int errno = FileCalls.fsync(fd);
         return errno != 0 ? errno : syncNames(bucket);
     }
 
+    /** How many objects' syncs have failed. */
+    int lost() {
+        return lost.size();
+    }
+
+    /** For tests: as on a disk that fails. */
+    void syncWith(IntUnaryOperator sync) {
+        syncContents = sync;
+    }
+
     private int syncNames(int bucket) {
+        if (durable.get(bucket) == LOST) {
+            return Errno.EIO;
+        }
         long before = made.get(bucket);
         int errno = FileCalls.fsyncDirectory(paths.bucket(bucket));
         if (errno == 0 && bucketsInTheMaking.get() > 0) {
@@ -128,8 +183,18 @@ final class StoreFiles {
         }
         if (errno == 0) {
             durable.accumulateAndGet(bucket, before, Math::max);
+        } else {
+            namesFailed(bucket, errno);
         }
         return present(errno);
+    }
+
+    private void namesFailed(int bucket, int errno) {
+        if (StoreLog.isLoss(errno) && durable.getAndSet(bucket, LOST) != LOST) {
+            log.say(Level.ERROR, "a sync of directory " + paths.bucket(bucket) + " failed: " + Errno.text(errno)
+                + ": names in it may be lost, so every sync there fails until the daemon has been restarted: "
+                + StoreLog.hint(Errno.EIO));
+        }
     }
 
     /** Makes a bucket, durably; one that exists is fine. 0 or an errno. */
@@ -147,6 +212,9 @@ final class StoreFiles {
             }
             errno = FileCalls.fsyncDirectory(paths.root());
             done = errno == 0;
+            if (!done) {
+                namesFailed(bucket, errno);
+            }
             return present(errno);
         } finally {
             if (done) {
@@ -182,6 +250,7 @@ final class StoreFiles {
         } finally {
             FileCalls.unlink(temporary);
         }
+        lost.remove(name);
         syncAfter("cannot create", name);
     }
 
@@ -233,6 +302,7 @@ final class StoreFiles {
             FileCalls.unlink(temporary);
             throw failure(present(errno), "cannot replace", name);
         }
+        lost.remove(name);
         syncAfter("cannot replace", name);
     }
 
@@ -241,6 +311,7 @@ final class StoreFiles {
         if (FileCalls.unlink(paths.object(name)) != 0) {
             throw failure(absent(Posix.errno()), "cannot delete", name);
         }
+        lost.remove(name);
         syncAfter("cannot delete", name);
     }
 

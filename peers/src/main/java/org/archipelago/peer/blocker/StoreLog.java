@@ -73,6 +73,14 @@ final class StoreLog {
         }
     }
 
+    /** Whether a sync that failed so may have lost what it was for; else it was not begun. */
+    static boolean isLoss(int errno) {
+        return switch (errno) {
+            case Errno.OK, Errno.EMFILE, FileCalls.ENFILE, Errno.ENOMEM -> false;
+            default -> true;
+        };
+    }
+
     /** Whether the store is to blame, so that its administrator is told; what a client can cause is not. */
     static boolean isStoresFault(int errno) {
         return switch (errno) {

@@ -23,6 +23,7 @@ public final class Composer implements Peer {
     private static final int FORWARDS = 64;
     private static final int BOUNCES = 4;
     private static final int BOUNCE_BYTES = 64 << 10;
+    private static final IntConsumer NOBODY_ASKED = status -> { };
 
     final Host host;
     final Reactor reactor;
@@ -129,6 +130,18 @@ public final class Composer implements Peer {
         }
     }
 
+    /**
+     * A write has been answered: begins the flush that its client is about to ask for. Its FLUSH then waits for that one alone.
+     * A failure of it is found again by the client's.
+     */
+    void flushIfDue(Volume volume) {
+        boolean quiet = volume.inFlight == 0 && !volume.frozen && !volume.flushing;
+        if (quiet && volume.rhythm.isFlushDue() && !volume.dirty.isEmpty() && !free.isEmpty()) {
+            volume.inFlight++;
+            free.pop().beginFlush(volume, false, NOBODY_ASKED);
+        }
+    }
+
     // --- operations that want the volume for themselves
 
     private void exclusive(Request request) {
@@ -157,19 +170,31 @@ public final class Composer implements Peer {
         } else if (!free.isEmpty()) {
             volume.running = Optional.of(request);
             volume.inFlight++;
-            free.pop().beginFlush(volume, status -> {
-                boolean unreadable = status == Errno.EUCLEAN && request.op() == Op.CLOSE; // nobody can make more of it
-                if (status == 0 || status == Errno.ENOENT || unreadable) {
+            boolean closes = request.op() == Op.CLOSE;
+            boolean givesUp = closes && volume.closeFailed;
+            free.pop().beginFlush(volume, givesUp, status -> {
+                boolean unreadable = status == Errno.EUCLEAN && closes; // nobody can make more of it
+                if (status == 0 || status == Errno.ENOENT || unreadable || givesUp && isTheDisks(status)) {
                     handOver(volume, request);
                 } else {
+                    volume.closeFailed |= closes;
                     thaw(volume);
-                    request.fail(status, "what was written to " + volume.name + " cannot be made durable: " + Errno.text(status));
+                    request.fail(status, "what was written to " + volume.name + " cannot be made durable: " + Errno.text(status)
+                        + (closes ? " (the log tells more): closing it again gives that up" : ""));
                 }
             });
         } else if (!volume.awaitsOperation) {
             volume.awaitsOperation = true;
             flushing.add(volume);
         }
+    }
+
+    /** What a disk or file system answers that will not make things durable, now or later. */
+    private static boolean isTheDisks(int errno) {
+        return switch (errno) {
+            case Errno.EIO, Errno.ENOSPC, Errno.EDQUOT, Errno.EROFS -> true;
+            default -> false;
+        };
     }
 
     private void handOver(Volume volume, Request request) {

@@ -35,6 +35,9 @@ final class Operation {
     private final ByteBuffer name = ByteBuffer.allocateDirect(64).order(ByteOrder.LITTLE_ENDIAN);
     private final Fill fill;
     private final Flush flush;
+    private final IntConsumer flushedForThis = this::flushedForThis;
+    private final IntConsumer flushedForComposer = this::flushedForComposer;
+    private IntConsumer whenFlushed = flushStatus -> { };
 
     private Volume volume;
     private Request parent;
@@ -84,6 +87,7 @@ final class Operation {
         commitTo = -1;
         extent = Integer.MAX_VALUE;
         if (op == Op.FLUSH) {
+            volume.rhythm.flushed();
             awaitFlush();
             return;
         }
@@ -235,7 +239,7 @@ final class Operation {
             return;
         }
         data[free++] = request;
-        if (writes()) {
+        if (writes() && !(op == Op.WRITE && durable && request.status() == 0)) {
             volume.dirty.set((int) request.cookie()); // only now: a flush that ran meanwhile has not covered it
         }
         if (request.status() != 0) {
@@ -411,27 +415,38 @@ final class Operation {
             pump();
             return;
         }
+        if (volume.flushing && parent.op() == Op.FLUSH && volume.dirty.isEmpty() && !volume.uncommitted) {
+            volume.flushSharers.add(this); // nothing was written since it began
+            return;
+        }
         volume.flushWaiters.add(this);
         if (!volume.flushing) {
-            flush.run(volume);
+            runFlush();
         }
     }
 
     /** A flush on behalf of the composer itself. */
-    void beginFlush(Volume ofVolume, IntConsumer then) {
+    void beginFlush(Volume ofVolume, boolean givesUp, IntConsumer then) {
         volume = ofVolume;
         op = Op.FLUSH;
         status = 0;
         phase = Phase.FLUSH_WAIT;
-        flush.run(ofVolume, flushStatus -> {
-            composer.finished(this, volume, 0);
-            then.accept(flushStatus);
-        });
+        whenFlushed = then;
+        flush.run(ofVolume, givesUp, flushedForComposer);
+    }
+
+    private void flushedForComposer(int flushStatus) {
+        composer.finished(this, volume, 0);
+        whenFlushed.accept(flushStatus);
     }
 
     /** Runs the next flush for those who wait, this one among them. */
     void runFlush() {
-        flush.run(volume);
+        flush.run(volume, false, flushedForThis);
+    }
+
+    private void flushedForThis(int flushStatus) {
+        flushed(flushStatus, flush.leaseIsHeld());
     }
 
     boolean hasDataRequest() {
@@ -482,12 +497,19 @@ final class Operation {
         Request answered = parent;
         Volume done = volume;
         int result = status;
+        boolean flushable = writes() && !durable && result == 0;
+        if (flushable) {
+            volume.rhythm.wrote();
+        }
         long serviced = parent.op() == Op.STATUS ? 8 * reported : parent.length();
         composer.finished(this, done, result);
         if (result == 0) {
             answered.complete(serviced);
         } else {
             answered.complete(result);
+        }
+        if (flushable) {
+            composer.flushIfDue(done);
         }
     }
 }

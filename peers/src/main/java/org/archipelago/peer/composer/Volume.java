@@ -45,8 +45,14 @@ final class Volume {
     boolean settled;
     /** What a composer before this one left in the objects is not known. */
     boolean inherited;
+    /** Who waits for the next flush; who for the one that runs. */
     final ArrayDeque<Operation> flushWaiters = new ArrayDeque<>();
+    final ArrayDeque<Operation> flushSharers = new ArrayDeque<>();
     boolean flushing;
+    /** A CLOSE failed since something could not be made durable: the next one gives that up. */
+    boolean closeFailed;
+    /** When the next flush is to be expected. */
+    final Rhythm rhythm = new Rhythm();
 
     /** inherited: its map may have been open before this composer was there. */
     Volume(Target name, boolean inherited) {
@@ -67,6 +73,7 @@ final class Volume {
         ownPrefix = NOTHING;
         uncommitted = true;
         settled = false;
+        closeFailed = false;
     }
 
     /** An object of the volume's own, named in an answer of the mapper, is about to be written. */

@@ -91,6 +91,7 @@ final class LogWriter {
 
     /** FLUSH: records before the request's offset, whose data is durable, shall survive a power cut. */
     void flush(Request request) {
+        volume.backed = Math.max(volume.backed, Math.min(request.offset(), volume.records));
         if (request.offset() <= volume.committed && volume.refused <= volume.records) {
             whenFlushed.with(request, 0);
         } else {
@@ -247,6 +248,8 @@ final class LogWriter {
         syncing = false;
         if (syncStatus == 0) {
             volume.committed = Math.max(volume.committed, flushUpTo);
+        } else {
+            volume.logLost = true;
         }
         endFlush(syncStatus);
     }

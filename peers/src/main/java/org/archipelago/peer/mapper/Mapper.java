@@ -320,7 +320,7 @@ public final class Mapper implements Peer {
         });
     }
 
-    /** The log has grown long, and all that it says is durable: the map goes on in a new checkpoint. */
+    /** The log has grown long or cannot be synced, and the data that it names is durable: the map goes on in a new checkpoint. */
     private void compact(Slot slot, VolumeState volume) {
         begin(slot);
         control.execute(store -> {
@@ -353,7 +353,8 @@ public final class Mapper implements Peer {
         }
         if (slot.wanted) {
             drain(slot);
-        } else if (volume.records >= volume.longLog && volume.owned <= volume.committed && volume.lease == Lease.EXCLUSIVE) {
+        } else if (volume.lease == Lease.EXCLUSIVE && (volume.records >= volume.longLog && volume.owned <= volume.committed
+                || volume.logLost && volume.owned <= volume.backed)) {
             compact(slot, volume);
         }
     }

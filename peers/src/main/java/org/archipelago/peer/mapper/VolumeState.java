@@ -37,6 +37,9 @@ final class VolumeState {
     long records;
     long owned;
     long committed;
+    /** How many records are known to name durable data; and whether a sync of the log failed, which needs another log then. */
+    long backed;
+    boolean logLost;
     /** Where the records end that were written by writes that failed, and may be there. */
     long refused;
     /** Records after which the volume shall go on in another log. */

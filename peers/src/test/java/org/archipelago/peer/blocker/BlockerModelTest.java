@@ -184,8 +184,7 @@ final class BlockerModelTest {
                 work.add(() -> {
                     for (int j = 0; j < OPERATIONS; j++) {
                         if (kind.equals("throttled") && j % 50 == 0) {
-                            long now = System.nanoTime();
-                            node.store.wrote(0, now - 1_000_000_000L, now - 490_000_000L); // the next 10 ms
+                            node.store.dirtyPages().pretend(j % 100 == 0);
                         }
                         model.step();
                     }

@@ -49,7 +49,8 @@ final class DescriptorCacheTest {
                         }
                     } else if (cache.hasRoom()) {
                         d = new Descriptor(Target.of(name), name);
-                        int evicted = cache.add(d);
+                        Descriptor gone = cache.add(d);
+                        int evicted = gone == null ? -1 : gone.fd;
                         assertThat(evicted < 0 || open.remove(evicted)).isTrue();
                         d.fd = nextFd++;
                         open.add(d.fd);
