@@ -155,6 +155,7 @@ int xseg_create(const char *name, const struct xseg_params *params)
 {
 	char path[sizeof(SHM) + 1 + XSEG_NAME_MAX], self[32];
 	struct xseg_header h;
+	struct stat st;
 	int fd, rc;
 
 	rc = shm_path(path, sizeof(path), name);
@@ -162,8 +163,10 @@ int xseg_create(const char *name, const struct xseg_params *params)
 		rc = make_header(&h, name, params);
 	if (rc)
 		return rc;
-	if (!access(path, F_OK))
-		return xs_fail(EEXIST, "cannot make segment %s: %s", name, strerror(EEXIST));
+	if (!lstat(path, &st))
+		return xs_fail(EEXIST, "cannot make segment %s: " SHM "/%s is there and belongs "
+			       "to user %u: that one, or root, may destroy it", name, name,
+			       st.st_uid);
 	fd = open(SHM, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return xs_fail(errno, "cannot make a file in " SHM ": %s", strerror(errno));

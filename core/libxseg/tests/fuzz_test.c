@@ -1,165 +1,224 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Headers with spoilt fields and a right checksum are refused or harmless; and
- * when everything behind the header is scribbled over, every call still
- * returns, in bounds.
+ * Every field of every structure is spoilt in turn, headers with their checksum
+ * put right.  After each time, every call returns in bounds and says what its
+ * contract allows, and once the owners are dead, recovery and mending bring
+ * the segment back into order.
+ *
+ * ROUNDS=N in the environment: for a long run.  Time and death are made up: a
+ * sleep takes none, and owners are dead when the test says so.
  */
-#include <fcntl.h>
-#include <sys/stat.h>
-#include "test.h"
+#include "calls.h"
+#include "fields.h"
+#include "guarded.h"
 
-enum { HEADERS = SLOWED ? 4000 : 20000, SCRIBBLES = SLOWED ? 1500 : 6000 };
+enum { PORTS = 5, RING = 8, REQUESTS = 20, PAGES = 4, MEDLEY = 3 };
 
-static uint32_t crc32c(uint32_t crc, const void *bytes, size_t n)
+static struct xseg *client, *server;
+static const struct field *spoiling; /* for who finds this test dead */
+static unsigned long round_number, joined, refused;
+static int all_dead;
+
+/* In libc's stead. */
+int nanosleep(const struct timespec *wanted, struct timespec *left)
 {
-	for (const unsigned char *p = bytes; n--; p++) {
-		crc ^= *p;
-		for (int bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
+	(void)wanted;
+	(void)left;
+	return 0;
+}
+
+int kill(pid_t pid, int number)
+{
+	if (!all_dead || number)
+		return syscall(SYS_kill, pid, number);
+	errno = ESRCH;
+	return -1;
+}
+
+static void say_where(int number)
+{
+	if (number)
+		fprintf(stderr, "fuzz: %s\n", number == SIGALRM ? "no end" : strsignal(number));
+	fprintf(stderr, "fuzz: in round %lu, after %s was spoilt\n", round_number,
+		spoiling ? spoiling->name : "nothing");
+	if (number)
+		test_interrupted(number);
+}
+
+static void say_end(void)
+{
+	if (spoiling)
+		say_where(0);
+}
+
+/* --- a segment in use --------------------------------------------------- */
+
+static void join_both(void)
+{
+	client = join();
+	server = join();
+}
+
+/* Every slot of the client's in a state of its own: free, on its way, there, or back. */
+static void use_it(void)
+{
+	uint32_t first, count, slots[RING], n;
+
+	CHECK_EQ(xseg_bind(client, 1, RING, 4096, "client", 1), 0);
+	CHECK_EQ(xseg_bind(server, 0, 2, 0, "server", 3), 0);
+	CHECK_EQ(xseg_bind(server, 3, 4, 4096, "bell", 3), 0);
+	CHECK_EQ(xseg_port_slots(client, 1, &first, &count), 0);
+	for (uint32_t i = 0; i < count; i++) {
+		struct xseg_request *r = xseg_request(client, first + i);
+
+		slots[i] = first + i;
+		r->op = XSEG_OP_READ;
+		r->data_at = xseg_header(client)->data_at;
+		r->data_length = 4096;
+		r->target_length = 8;
+		r->submitted_ns = below(2);
 	}
-	return crc;
+	/* Fewer where entries of former owners are still in the rings. */
+	n = SAYS(xseg_submit(client, 0, slots, below(RING)), 0);
+	n = SAYS(xseg_accept(server, 0, slots, below(n + 1)), 0);
+	CHECK_EQ(xseg_respond(server, slots, n / 2), n / 2);
+	SAYS(xseg_receive(client, 1, slots, below(n + 1)), 0);
 }
 
-static void fix_crc(struct xseg_header *h)
+/* All calls, from one of them on. */
+static void call_all(struct xseg *xs, int quiet)
 {
-	h->crc = ~crc32c(crc32c(~0u, h, offsetof(struct xseg_header, crc)), h->name,
-			 sizeof(h->name));
+	int first = below(CALLS);
+
+	for (int i = 0; i < CALLS; i++)
+		call(xs, (first + i) % CALLS, quiet);
 }
 
-/* Every call, with arguments that may be right. */
-static void use(struct xseg *xs)
+/* --- rounds ------------------------------------------------------------- */
+
+static void fill_data(void)
 {
-	uint32_t slots[32], first, count, port = below(5);
-	uint64_t at, length;
-	FILE *out;
-
-	for (int i = 0; i < 32; i++)
-		slots[i] = below(20);
-	switch (below(16)) {
-	case 0: xseg_bind(xs, port, below(9), below(3) * 4096, "fuzz", below(5)); break;
-	case 1: xseg_unbind(xs, port); break;
-	case 2: xseg_recover(xs, port); break;
-	case 3: case 4: case 5: xseg_submit(xs, port, slots, below(32)); break;
-	case 6: case 7:
-		for (int i = 0, n = xseg_accept(xs, port, slots, below(32)); i < n; i++) {
-			struct xseg_request *r = xseg_request(xs, slots[i]);
-
-			CHECK(r && (!r->data_length ||
-				    (r->data_at >= xseg_header(xs)->data_at &&
-				     r->data_length <= xseg_size(xs) &&
-				     r->data_at <= xseg_size(xs) - r->data_length)));
-			CHECK(r->target_length <= XSEG_TARGET_MAX);
-		}
-		break;
-	case 8: case 9: xseg_respond(xs, slots, below(32)); break;
-	case 10: case 11:
-		for (int i = 0, n = xseg_receive(xs, port, slots, below(32)); i < n; i++)
-			CHECK(xseg_request(xs, slots[i]));
-		break;
-	case 12:
-		xseg_prepare_wait(xs, port);
-		xseg_wait(xs, port, below(2000));
-		break;
-	case 13:
-		xseg_wake(xs, port);
-		xseg_alive(xs, port);
-		xseg_heartbeat(xs, port);
-		break;
-	case 14:
-		if (!xseg_port_slots(xs, port, &first, &count))
-			CHECK((uint64_t)first + count <= xseg_header(xs)->nr_requests);
-		if (!xseg_port_data(xs, port, &at, &length))
-			CHECK(at + length <= xseg_size(xs));
-		break;
-	default:
-		if (below(1000)) /* verify is patient with what may be on its way */
-			break;
-		out = fopen("/dev/null", "w");
-		CHECK(out);
-		xseg_verify(xs, NULL);
-		xseg_mend(xs, NULL);
-		xseg_report_all(xs, out);
-		xseg_report(xs, port, out);
-		fclose(out);
-	}
+	memset((char *)xseg_base(client) + xseg_header(client)->data_at, 0x5a, PAGES * XSEG_PAGE);
 }
 
-static uint64_t odd(void)
+static uint64_t page_up(uint64_t bytes)
 {
-	static const uint64_t values[] = { 0, 1, 2, 3, 7, 8, 16, 255, 4095, 4096, 8192, 1 << 20,
-					   1ULL << 31, 1ULL << 32, UINT32_MAX, UINT64_MAX,
-					   UINT64_MAX - 4095, 1ULL << 63 };
-
-	return below(3) ? values[below(sizeof(values) / sizeof(*values))] : rnd();
+	return (bytes + XSEG_PAGE - 1) & -(uint64_t)XSEG_PAGE;
 }
 
-static void headers(struct xseg *whole)
+/* Makes the header tell of a segment that could be, though not in this file. */
+static void make_consistent(struct xseg_header *h)
 {
-	struct xseg_header good = *xseg_header(whole), *file = xseg_base(whole);
-	int joined = 0;
+	h->magic = XSEG_MAGIC;
+	h->abi = XSEG_ABI;
+	h->header_size = sizeof(*h);
+	h->port_stride = sizeof(struct xseg_port) + 2 * sizeof(__u64) * h->ring_size;
+	h->ports_at = XSEG_PAGE;
+	h->requests_at = page_up(h->ports_at + (uint64_t)h->nr_ports * h->port_stride);
+	h->data_at = page_up(h->requests_at + h->nr_requests * sizeof(struct xseg_request));
+	h->size = h->data_at + h->data_pages * XSEG_PAGE;
+}
+
+/*
+ * A header that is wrong is refused.  What is joined fits into the file all the
+ * same, though it may divide it otherwise: 21 requests need no more pages than 20.
+ */
+static void join_spoilt(void)
+{
+	struct xseg_header *shared = xseg_base(client);
+	const struct xseg_header *good = xseg_header(client);
 	struct xseg *xs;
+	int elsewhere;
 
-	for (int i = 0; i < HEADERS; i++) {
-		struct xseg_header bad = good;
-		unsigned char *bytes = (unsigned char *)&bad;
-
-		for (uint32_t n = 1 + below(3); n; n--) {
-			uint32_t at = below(sizeof(bad));
-			uint64_t value = odd();
-
-			if (below(2))
-				bytes[at] = rnd();
-			else if (below(2))
-				memcpy(bytes + (at & ~7u), &value, 8);
-			else
-				memcpy(bytes + (at & ~3u), &value, 4);
-		}
-		fix_crc(&bad);
-		*file = bad;
-		if (!xseg_join(test_segment, &xs)) {
-			joined++;
-			*file = good; /* too late to matter */
-			CHECK_EQ(xseg_size(xs), xseg_size(whole));
-			for (int calls = 0; calls < 20; calls++)
-				use(xs);
-			xseg_leave(xs);
-		}
+	if (below(2))
+		make_consistent(shared);
+	if (strcmp(spoiling->name, "xseg_header.crc"))
+		fix_crc(shared);
+	if (SAYS(xseg_join(test_segment, &xs), EUCLEAN, EPROTO) < 0) {
+		refused++;
+		return;
 	}
-	*file = good;
-	printf("  %d of %d spoilt headers were joined\n", joined, HEADERS);
+	joined++;
+	CHECK_EQ(xseg_size(xs), good->size);
+	call_all(xs, 1);
+	elsewhere = xseg_header(xs)->data_at != good->data_at;
+	xseg_leave(xs);
+	if (elsewhere) /* what it did there was within its own bounds */
+		fill_data();
 }
 
-static void scribbles(struct xseg *xs)
+static void check_rest(void)
 {
-	uint64_t size = xseg_header(xs)->data_at - 4096;
-	char *at = (char *)xseg_base(xs) + 4096;
+	const struct xseg_header *h = xseg_header(client);
+	const unsigned char *data = (unsigned char *)xseg_base(client) + h->data_at;
 
-	for (int i = 0; i < SCRIBBLES; i++) {
-		for (uint32_t n = below(20); n; n--) {
-			uint64_t value = odd();
+	CHECK(!memcmp(xseg_base(client), h, sizeof(*h)));
+	/* All of it is as its first byte. */
+	CHECK(data[0] == 0x5a && !memcmp(data, data + 1, PAGES * XSEG_PAGE - 1));
+}
 
-			/* Mostly the ports; they are small beside the requests. */
-			memcpy(at + below(below(3) ? 5 * xseg_header(xs)->port_stride : size) /
-				       4 * 4, &value, 4);
-		}
-		for (uint32_t n = below(40); n; n--)
-			use(xs);
-		if (!below(200))
-			memset(at, 0, size);
+static void one_round(struct field *f)
+{
+	const struct xseg_header *h = xseg_header(client);
+
+	spoiling = f;
+	alarm(60);
+	use_it();
+	spoil(h, xseg_base(client), f);
+	for (uint32_t more = below(4) ? 0 : 1 + below(MEDLEY); more; more--)
+		spoil(h, xseg_base(client), &fields[below(FIELDS)]);
+	if (memcmp(xseg_base(client), h, sizeof(*h)))
+		join_spoilt();
+	call_all(below(2) ? client : server, 1);
+	all_dead = 1;
+	put_in_order(client);
+	all_dead = 0;
+	check_rest();
+	if (round_number % 16 == 0) {
+		xseg_leave(client);
+		xseg_leave(server);
+		join_both();
 	}
-	/* Back to order, by recovery alone. */
-	for (uint32_t port = 0; port < 5; port++)
-		xseg_recover(xs, port);
+}
+
+static void report(void)
+{
+	unsigned long all = 0;
+
+	printf("  how many times each field was spoilt:\n");
+	for (int i = 0; i < FIELDS; i++) {
+		all += fields[i].spoilt;
+		printf("  %-28s %6lu%s", fields[i].name, fields[i].spoilt,
+		       i % 3 == 2 || i == FIELDS - 1 ? "\n" : "");
+	}
+	printf("  %lu in all, in %lu rounds; of the spoilt headers %lu were refused "
+	       "and %lu, which fit the file, joined\n", all, round_number, refused,
+	       joined);
 }
 
 int main(void)
 {
-	struct xseg *xs;
+	const char *rounds = getenv("ROUNDS");
+	unsigned long wanted = rounds ? strtoul(rounds, NULL, 0) : SLOWED ? 10000 : 100000;
 
 	test_begin("fuzz");
-	xs = make(5, 8, 16, 4 * 4096);
-	headers(xs);
-	scribbles(xs);
-	xseg_leave(xs);
+	check_fields();
+	atexit(say_end);
+	signal(SIGSEGV, say_where);
+	signal(SIGBUS, say_where);
+	signal(SIGALRM, say_where);
+	nowhere = fopen("/dev/null", "w");
+	CHECK(nowhere);
+	xseg_leave(make(PORTS, RING, REQUESTS, PAGES * XSEG_PAGE));
+	join_both();
+	fill_data();
+	for (; round_number < wanted; round_number++)
+		one_round(&fields[round_number % FIELDS]);
+	spoiling = NULL;
+	report();
+	CHECK(joined && refused);
+	xseg_leave(client);
+	xseg_leave(server);
+	fclose(nowhere);
 	return test_exit_code;
 }

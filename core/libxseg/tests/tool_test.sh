@@ -31,7 +31,7 @@ expect 3 "No such file" -g $name destroy
 expect 1 "power of two" -g $name create --ring 3
 expect 1 "name" -g ../$name create
 expect 0 "" -g $name create --ports 4 --requests 32 --ring 8 --size 1 --mode 600
-expect 1 "File exists" -g $name create
+expect 1 "is there and belongs to user $(id -u)" -g $name create
 expect 0 "ports     4," -g $name info
 expect 0 "0 contradictions" -g $name verify
 expect 0 "0 of 4 ports bound" -g $name reportall

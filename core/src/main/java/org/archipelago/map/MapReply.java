@@ -34,6 +34,7 @@ public final class MapReply {
     private static final int OBJECT = 64;
     private static final int EXTENTS = 528;
     private static final int EXTENT = 16;
+    private static final int BLOCK = 1 << VolumeHeader.BLOCK_SHIFT;
 
     private MapReply() {}
 
@@ -83,7 +84,41 @@ public final class MapReply {
         return true;
     }
 
+    /** Copies an answer; both have {@link #SIZE} bytes. */
+    public static void copy(ByteBuffer from, ByteBuffer to) {
+        int objects = Math.min(Short.toUnsignedInt(from.getShort(0)), MAX_OBJECTS);
+        int extents = extents(from);
+        to.putShort(0, (short) objects).putShort(2, (short) extents);
+        to.put(4, from, 4, OBJECTS - 4 + OBJECT * objects);
+        to.put(EXTENTS, from, EXTENTS, EXTENT * extents);
+    }
+
     // --- reading
+
+    /**
+     * Takes an answer out of memory that others may write: what was checked here stays so.
+     *
+     * @param at position in the volume that was asked about, and where the question ended
+     * @return whether it tells of bytes from at on, not beyond end, each at its place in an object that the answer names
+     */
+    public static boolean take(ByteBuffer from, ByteBuffer to, long at, long end) {
+        copy(from, to);
+        int objects = to.getShort(0);
+        int extents = to.getShort(2);
+        long next = at;
+        for (int i = 0; i < extents; i++) {
+            int object = extentObject(to, i);
+            int offset = extentOffset(to, i);
+            int length = extentLength(to, i);
+            boolean named = object < objects && objectNameLength(to, object) == Layer.NAME_LENGTH;
+            if (!named && (extentFlags(to, i) & (ZERO | COMMIT)) != ZERO || offset != (next & BLOCK - 1)
+                    || length <= 0 || length > BLOCK - offset || length > end - next) {
+                return false;
+            }
+            next += length;
+        }
+        return extents > 0 && end <= VolumeHeader.MAX_SIZE;
+    }
 
     public static int flags(ByteBuffer from) {
         return from.getInt(4);
@@ -112,11 +147,6 @@ public final class MapReply {
 
     public static int extentLength(ByteBuffer from, int extent) {
         return from.getInt(EXTENTS + EXTENT * extent + 8);
-    }
-
-    /** Which block of the volume the object holds. */
-    public static int objectBlock(ByteBuffer from, int object) {
-        return from.getInt(OBJECTS + OBJECT * object + 4);
     }
 
     /** Where the name lies in the answer; {@link #objectNameLength} bytes, zero padded to words. */

@@ -6,6 +6,7 @@ import com.sun.jna.Pointer;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
@@ -125,6 +126,16 @@ public final class Segment implements AutoCloseable {
      */
     public void recoverDead() {
         LibXseg.xseg_recover_dead(handle());
+    }
+
+    /** Why nothing can be done with the segment any more, as a sentence; empty where that is not so. */
+    public Optional<String> ruin() {
+        try {
+            SegmentException.check(LibXseg.xseg_alive(handle(), 0));
+            return Optional.empty();
+        } catch (SegmentException e) {
+            return Optional.of(e.getMessage());
+        }
     }
 
     /** Position of a request slot. */

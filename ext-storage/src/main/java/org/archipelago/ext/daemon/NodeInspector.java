@@ -51,11 +51,13 @@ final class NodeInspector {
     NodeStatus running(RunningNode node, Segment segment, String segmentName, String identity) {
         List<Optional<Future<Integer>>> asked = configuration.roles().stream().map(r -> ask(node, r)).toList();
         long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(PING_MILLIS);
+        Optional<String> ruin = segment.ruin();
         List<RoleStatus> roles = new ArrayList<>();
         for (int i = 0; i < asked.size(); i++) {
             Role role = configuration.roles().get(i);
             int inFlight = inFlight(segment, role.ports()) + (role instanceof ComposerRole ? node.nbdInFlight() : 0);
-            roles.add(status(role, asked.get(i).map(f -> verdict(f, deadline)).orElse("too many roles are asked at once"), inFlight));
+            String problem = asked.get(i).map(f -> verdict(f, deadline)).orElse("too many roles are asked at once");
+            roles.add(status(role, ruin.orElse(problem), inFlight));
         }
         ProcessState main = ProcessState.read(locations.run(), ProcessState.MAIN).orElseThrow();
         return new NodeStatus(version(), main.process().pid(), age(main), identity, roles, segmentName, segment.size(),

@@ -4,6 +4,7 @@ import java.util.ArrayDeque;
 import java.util.Optional;
 import java.util.function.IntConsumer;
 import org.archipelago.map.MapReply;
+import org.archipelago.map.VolumeName;
 import org.archipelago.peer.Peer;
 import org.archipelago.peer.host.Host;
 import org.archipelago.peer.host.Reactor;
@@ -76,7 +77,16 @@ public final class Composer implements Peer {
     private void data(Request request) {
         Volume volume = volumes.find(request);
         if (volume == absent) {
-            volume = add(request);
+            String name = request.target();
+            if (VolumeName.problem(name).isPresent() || !Operation.isInRange(request)) {
+                request.complete(Errno.EINVAL);
+                return;
+            }
+            if (request.op() != Op.FLUSH && request.length() == 0) {
+                request.complete(0L); // nobody is asked for nothing, so nobody would say that there is no such volume
+                return;
+            }
+            volume = add(name);
         }
         if (volume.frozen) {
             volume.waiting.add(request);
@@ -89,12 +99,12 @@ public final class Composer implements Peer {
     }
 
     /** Also where the request's target is not padded as ours. */
-    private Volume add(Request request) {
-        Target name = Target.of(request.target());
-        Volume volume = volumes.find(name);
+    private Volume add(String name) {
+        Target target = Target.of(name);
+        Volume volume = volumes.find(target);
         if (volume == absent) {
-            volume = new Volume(name, !host.serves(mapperPort));
-            volumes.put(name, volume);
+            volume = new Volume(target, !host.serves(mapperPort));
+            volumes.put(target, volume);
         }
         return volume;
     }
@@ -147,7 +157,13 @@ public final class Composer implements Peer {
     private void exclusive(Request request) {
         Volume volume = volumes.find(request);
         if (volume == absent) {
-            volume = add(request);
+            String name = request.target();
+            Optional<String> problem = VolumeName.problem(name);
+            if (problem.isPresent()) {
+                request.fail(Errno.EINVAL, problem.get());
+                return;
+            }
+            volume = add(name);
         }
         volume.exclusive.add(request);
         advance(volume);

@@ -171,15 +171,17 @@ final class Fill {
             nextRange();
             step = Step.ASK;
             again = true;
-        } else {
+        } else if (owner.takeReply(block * BLOCK + at, block * BLOCK + ranges[2 * range + 1])) {
             extent = 0;
             move();
+        } else {
+            end(Errno.EIO);
         }
     }
 
     /** Moves the next piece of what the mapper named. */
     private void move() {
-        ByteBuffer reply = owner.mapRequest().data();
+        ByteBuffer reply = owner.reply();
         while (extent < MapReply.extents(reply)) {
             int length = MapReply.extentLength(reply, extent);
             boolean zero = (MapReply.extentFlags(reply, extent) & MapReply.ZERO) != 0;
@@ -233,7 +235,7 @@ final class Fill {
             end(mover.status());
             return;
         }
-        ByteBuffer reply = owner.mapRequest().data();
+        ByteBuffer reply = owner.reply();
         at += piece;
         if (at == MapReply.extentOffset(reply, extent) + MapReply.extentLength(reply, extent)) {
             extent++;

@@ -32,6 +32,8 @@ final class Operation {
     private final Composer composer;
     private final Request map;
     private final Request[] data = new Request[DATA_REQUESTS];
+    /** What the mapper answered, where nobody else can change it. */
+    private final ByteBuffer reply = ByteBuffer.allocateDirect(MapReply.SIZE).order(ByteOrder.LITTLE_ENDIAN);
     private final ByteBuffer name = ByteBuffer.allocateDirect(64).order(ByteOrder.LITTLE_ENDIAN);
     private final Fill fill;
     private final Flush flush;
@@ -91,7 +93,7 @@ final class Operation {
             awaitFlush();
             return;
         }
-        if (cursor < 0 || end < cursor || (op == Op.READ || op == Op.WRITE) && request.dataLength() < request.length()) {
+        if (!isInRange(request)) {
             status = Errno.EINVAL;
         }
         phase = status != 0 || cursor == end ? Phase.DONE : Phase.MAP;
@@ -99,6 +101,13 @@ final class Operation {
             volume.writers.add(this);
         }
         pump();
+    }
+
+    /** Whether the range of a data operation is one, and its data has room for it. */
+    static boolean isInRange(Request request) {
+        boolean moves = request.op() == Op.READ || request.op() == Op.WRITE;
+        return request.op() == Op.FLUSH || request.offset() >= 0 && request.length() >= 0
+            && request.offset() <= Long.MAX_VALUE - request.length() && (!moves || request.length() <= request.dataLength());
     }
 
     private boolean writes() {
@@ -152,25 +161,36 @@ final class Operation {
         if (map.status() != 0) {
             status = map.status() == Errno.EINVAL && writes() ? Errno.ENOSPC : map.status();
             phase = Phase.DONE;
-        } else {
+        } else if (takeReply(cursor, end)) {
             extent = 0;
             phase = Phase.MOVE;
-            durable |= writes() && (MapReply.flags(map.data()) & MapReply.WRITE_THROUGH) != 0;
+            durable |= writes() && (MapReply.flags(reply) & MapReply.WRITE_THROUGH) != 0;
+        } else {
+            status = Errno.EIO;
+            phase = Phase.DONE;
         }
         pump();
     }
 
+    /** Takes the mapper's answer about a part of the volume; false where it makes no sense. */
+    boolean takeReply(long from, long to) {
+        return MapReply.take(map.data(), reply, from, to);
+    }
+
+    ByteBuffer reply() {
+        return reply;
+    }
+
     /** Moves the parts that the mapper named, as far as requests are free. */
     private void move() {
-        ByteBuffer reply = map.data();
         int extents = MapReply.extents(reply);
         while (extent < extents && cursor < end && status == 0) {
-            if (writes() && mustWait(reply)) {
+            if (writes() && mustWait()) {
                 return;
             }
             if (op == Op.STATUS) {
                 report(MapReply.extentLength(reply, extent), (MapReply.extentFlags(reply, extent) & MapReply.ZERO) != 0);
-            } else if (!moveExtent(reply)) {
+            } else if (!moveExtent()) {
                 return; // no request is free: the next answer comes back here
             }
             cursor += MapReply.extentLength(reply, extent);
@@ -189,7 +209,7 @@ final class Operation {
         }
     }
 
-    private boolean moveExtent(ByteBuffer reply) {
+    private boolean moveExtent() {
         int flags = MapReply.extentFlags(reply, extent);
         int length = MapReply.extentLength(reply, extent);
         boolean zero = (flags & MapReply.ZERO) != 0;
@@ -203,11 +223,11 @@ final class Operation {
         if (free == 0) {
             return false;
         }
-        submit(reply, flags, length);
+        submit(flags, length);
         return true;
     }
 
-    private void submit(ByteBuffer reply, int flags, int length) {
+    private void submit(int flags, int length) {
         int object = MapReply.extentObject(reply, extent);
         Request request = data[--free];
         int requestFlags = switch (op) {
@@ -223,7 +243,7 @@ final class Operation {
         }
         if (writes()) {
             volume.writesTo(reply, MapReply.objectName(object));
-            request.cookie(MapReply.objectBlock(reply, object));
+            request.cookie(cursor >>> BLOCK_SHIFT);
             if ((flags & MapReply.COMMIT) != 0) {
                 commitFrom = commitTo < 0 ? cursor : commitFrom;
                 commitTo = cursor + length;
@@ -299,19 +319,19 @@ final class Operation {
     // --- blocks that must be made own first
 
     /** Whether this extent must not be written yet; then the operation waits, or fills its block. */
-    private boolean mustWait(ByteBuffer reply) {
+    private boolean mustWait() {
         int block = (int) (cursor >>> BLOCK_SHIFT);
         int flags = MapReply.extentFlags(reply, extent);
         boolean zero = (flags & MapReply.ZERO) != 0;
         if (zero && op == Op.ZERO) {
-            return commitTo >= 0 && mustEndWhatBegan(reply); // it is left out: a commit must not reach across it
+            return commitTo >= 0 && mustEndWhatBegan(); // it is left out: a commit must not reach across it
         }
         boolean whole = (flags & MapReply.FLATTEN) != 0 || zero && (volume.inherited || volume.doubtful.get(block));
         boolean needsFill = whole || (flags & MapReply.FILL) != 0;
         if (!needsFill && !volume.isFilling(block)) {
             return false;
         }
-        if (mustEndWhatBegan(reply)) {
+        if (mustEndWhatBegan()) {
             return true;
         }
         phase = Phase.PARKED;
@@ -326,7 +346,7 @@ final class Operation {
     }
 
     /** Whether parts before this extent are still to be written or committed; the rest is asked for again after the commit. */
-    private boolean mustEndWhatBegan(ByteBuffer reply) {
+    private boolean mustEndWhatBegan() {
         if (free < DATA_REQUESTS) {
             return true;
         }

@@ -23,6 +23,7 @@ import org.archipelago.peer.mapper.VolumeState.Lease;
 import org.archipelago.posix.Errno;
 import org.archipelago.xseg.Op;
 import org.archipelago.xseg.Request;
+import org.archipelago.peer.host.Caller;
 import org.archipelago.peer.host.Reactor;
 
 /**
@@ -128,7 +129,12 @@ final class ControlThread {
 
         /** Takes what it needs from the request's argument. */
         <T> T argument(Function<JsonObject, T> take) {
-            String text = new String(request.payload((int) Math.min(request.length(), request.dataLength())), StandardCharsets.UTF_8);
+            long length = Math.min(request.length(), request.dataLength());
+            if (length > Caller.PAYLOAD_MAX) {
+                throw new Failure(Errno.EMSGSIZE, "the argument of " + Op.name(request.op()) + " " + name + " has " + length + " bytes; "
+                    + Caller.PAYLOAD_MAX + " are allowed");
+            }
+            String text = new String(request.payload((int) Math.max(0, length)), StandardCharsets.UTF_8);
             try {
                 return take.apply(text.isEmpty() ? new JsonObject() : JsonParser.parseString(text).getAsJsonObject());
             } catch (JsonParseException | IllegalStateException | UnsupportedOperationException | IllegalArgumentException e) {

@@ -2,12 +2,14 @@ package org.archipelago.peer.mapper;
 
 import java.lang.System.Logger.Level;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.ArrayDeque;
 import java.util.Optional;
 import org.archipelago.map.BlockMap;
 import org.archipelago.map.MapLog;
 import org.archipelago.map.MapReply;
 import org.archipelago.map.VolumeHeader;
+import org.archipelago.map.VolumeName;
 import org.archipelago.peer.Peer;
 import org.archipelago.peer.host.Host;
 import org.archipelago.peer.host.Reactor;
@@ -100,7 +102,12 @@ public final class Mapper implements Peer {
     private void map(Request request) {
         Slot slot = volumes.find(request);
         if (slot == absent) {
-            slot = slot(request);
+            String name = request.target();
+            if (VolumeName.problem(name).isPresent()) {
+                request.complete(Errno.EINVAL);
+                return;
+            }
+            slot = slot(name);
         }
         if (slot.busy || slot.wanted) {
             slot.waiting.add(request);
@@ -113,12 +120,13 @@ public final class Mapper implements Peer {
         }
     }
 
-    private Slot slot(Request request) {
-        Target name = Target.of(request.target());
-        Slot slot = volumes.find(name);
+    /** Also where a request's target is not padded as ours. */
+    private Slot slot(String name) {
+        Target target = Target.of(name);
+        Slot slot = volumes.find(target);
         if (slot == absent) {
-            slot = new Slot(name);
-            volumes.put(name, slot);
+            slot = new Slot(target);
+            volumes.put(target, slot);
         }
         return slot;
     }
@@ -307,7 +315,13 @@ public final class Mapper implements Peer {
 
     /** A control operation that changes the volume: the control thread holds it meanwhile. */
     private void hold(Request request) {
-        Slot slot = slot(request);
+        String name = request.target();
+        Optional<String> problem = VolumeName.problem(name);
+        if (problem.isPresent()) {
+            request.fail(Errno.EINVAL, problem.get());
+            return;
+        }
+        Slot slot = slot(name);
         if (slot.busy || slot.wanted || !slot.hasIdleLog()) {
             await(slot, request);
             return;
@@ -401,8 +415,9 @@ public final class Mapper implements Peer {
 
     /** Writes answers to MAPR and MAPW, without allocating. */
     private static final class Answer implements BlockMap.Parts {
+        /** What is read while the answer grows; others may write to a request's data. */
+        private final ByteBuffer to = ByteBuffer.allocateDirect(MapReply.SIZE).order(ByteOrder.LITTLE_ENDIAN);
         private VolumeState volume;
-        private ByteBuffer to;
         private int block;
         private int from;
         private int end;
@@ -414,7 +429,6 @@ public final class Mapper implements Peer {
                 return;
             }
             volume = ofVolume;
-            to = request.data();
             covered = 0;
             MapReply.clear(to, 0, volume.header().size());
             boolean more = true;
@@ -424,6 +438,7 @@ public final class Mapper implements Peer {
                 int units = ((end - 1) >>> BlockMap.UNIT_SHIFT) + 1 - unit;
                 more = volume.map.locate(block, unit, units, this);
             }
+            MapReply.copy(to, request.data());
             request.complete(covered);
         }
 
@@ -453,7 +468,6 @@ public final class Mapper implements Peer {
                 return;
             }
             volume = ofVolume;
-            to = request.data();
             covered = 0;
             MapReply.clear(to, volume.lease == Lease.SHARED ? MapReply.WRITE_THROUGH : 0,
                 volume.header().size());
@@ -464,6 +478,7 @@ public final class Mapper implements Peer {
                 more = object >= 0 && MapReply.extent(to, object, writeFlags(), from, end - from);
                 covered += more ? end - from : 0;
             }
+            MapReply.copy(to, request.data());
             request.complete(covered);
         }
 

@@ -10,6 +10,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.archipelago.peer.Peer;
 import org.archipelago.peer.blocker.FileStore;
 import org.archipelago.peer.composer.Composer;
+import org.archipelago.peer.dummy.Dummy;
 import org.archipelago.peer.host.Caller;
 import org.archipelago.peer.host.Caller.Call;
 import org.archipelago.peer.host.Caller.Reply;
@@ -26,9 +27,10 @@ import org.archipelago.xseg.SegmentParameters;
 public final class Node implements AutoCloseable {
     public static final int COMPOSER = 500;
     private static final int MAPPER_LATE = 60;
-    static final int BLOCKERB = 1000;
-    static final int MAPPER = 1001;
-    static final int BLOCKERM = 1002;
+    public static final int BLOCKERB = 1000;
+    public static final int MAPPER = 1001;
+    public static final int BLOCKERM = 1002;
+    public static final int DUMMY = 502;
     static final int OPERATIONS = 32;
     static final int MAPPER_REQUESTS = 64;
     public static final String BOOT = "0123456789abcdef0123456789abcdef";
@@ -85,6 +87,7 @@ public final class Node implements AutoCloseable {
         host.serve(MAPPER_LATE, "mapperdlater", reactor -> onTheWayToMaps.over(host, reactor, forward(host, reactor, MAPPER)));
         host.serve(COMPOSER, "vlmcd", reactor -> new Composer(host, reactor, mapperWeather == NO ? MAPPER : MAPPER_LATE, BLOCKERB, OPERATIONS));
         host.serve(COMPOSER + 1, "vlmcd restarted", reactor -> new Composer(host, reactor, MAPPER, BLOCKERB, OPERATIONS));
+        host.serve(DUMMY, "dummy", reactor -> new Dummy());
         host.start();
     }
 
