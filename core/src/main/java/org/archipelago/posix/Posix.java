@@ -55,6 +55,12 @@ public final class Posix {
     public static final int EPOLL_CTL_MOD = 3;
     public static final int EPOLL_CLOEXEC = 02000000;
 
+    public static final int PROT_READ = 1;
+    public static final int PROT_WRITE = 2;
+    public static final int MAP_SHARED = 1;
+    public static final int MAP_POPULATE = 0x8000;
+    public static final long MAP_FAILED = -1;
+
     static {
         Native.register(Posix.class, NativeLibrary.getInstance("c", Map.of(Library.OPTION_STRING_ENCODING, "UTF-8")));
     }
@@ -134,6 +140,14 @@ public final class Posix {
     public static native long memset(long address, int value, long count);
 
     public static native long memcpy(long to, long from, long count);
+
+    /** {@link #MAP_FAILED} where it fails. */
+    public static native long mmap(long address, long length, int protection, int flags, int fd, long offset);
+
+    public static native int munmap(long address, long length);
+
+    /** A system call that the C library has no function for. */
+    public static native long syscall(long number, long first, long second, long third, long fourth, long fifth, long sixth);
 
     public static native int umask(int mask);
 

@@ -2,6 +2,7 @@ package org.archipelago.peer.blocker;
 
 import java.lang.System.Logger.Level;
 import java.util.ArrayDeque;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
 import org.archipelago.peer.Peer;
 import org.archipelago.peer.host.Reactor;
@@ -22,7 +23,7 @@ import org.archipelago.xseg.Target;
  *
  * <p>All methods are for the reactor's thread, but for {@link #giveBack}.
  */
-public final class FileBlocker implements Peer {
+public final class FileBlocker implements Peer, Reactor.Poller {
     /** Jobs kept for later use. */
     private static final int SPARE_JOBS = 256;
     /** Target of a SYNC of what a former daemon wrote. */
@@ -37,7 +38,7 @@ public final class FileBlocker implements Peer {
     private final WritePacing pacing;
     private final ArrayDeque<DataJob> spare = new ArrayDeque<>(SPARE_JOBS);
     private final AtomicReference<Job> returned = new AtomicReference<>();
-    private final Runnable takeBack = this::takeBack;
+    private final Optional<DiskReads> diskReads;
     /** Requests that need a descriptor while all of them are pinned. */
     private final RequestQueue starved = new RequestQueue();
     private boolean feeding;
@@ -55,6 +56,8 @@ public final class FileBlocker implements Peer {
         this.dataEnd = segment.base() + segment.size();
         this.cache = new DescriptorCache(descriptors);
         this.pacing = new WritePacing(store.pool(), store.dirtyPages());
+        this.diskReads = store.readsFromDisk() ? DiskReads.open(reactor, this::readEnded) : Optional.empty();
+        reactor.add(this);
     }
 
     Reactor reactor() {
@@ -143,7 +146,31 @@ public final class FileBlocker implements Peer {
                 return;
             }
         }
-        hand(request, d, Op.READ, flags, address, offset, length, done);
+        readFromDisk(request, d, flags, address, offset, length, done);
+    }
+
+    private void readFromDisk(Request request, Descriptor d, int flags, long address, long offset, long length, long done) {
+        boolean fits = !store.isDirect() || ((address + done | offset + done | length - done) & Scratch.ALIGNMENT - 1) == 0;
+        if (fits && diskReads.isPresent() && diskReads.get().begin(request, d, flags, address, offset, length, done)) {
+            cache.pin(d);
+        } else {
+            hand(request, d, Op.READ, flags, address, offset, length, done);
+        }
+    }
+
+    /** A worker does what is left: behind the end of the file, or what the kernel would not. */
+    private void readEnded(DiskReads.Read read, int result) {
+        Descriptor d = read.descriptor;
+        long done = read.done + Math.max(result, 0);
+        if (done == read.length) {
+            read.request.complete(read.length);
+        } else if (result == -Errno.EIO || DataJob.isOutdated(-result)) {
+            failed(read.request, d, Op.READ, read.flags, read.address, read.offset, read.length, -result);
+        } else {
+            hand(read.request, d, Op.READ, read.flags, read.address, read.offset, read.length, done & -Scratch.ALIGNMENT);
+        }
+        unpin(d);
+        feed();
     }
 
     private void write(Request request, Descriptor d, int flags, long address, long offset, long length) {
@@ -344,12 +371,27 @@ public final class FileBlocker implements Peer {
             job.next = head;
         } while (!returned.compareAndSet(head, job));
         if (head == null) {
-            reactor.execute(takeBack);
+            reactor.wake();
         }
     }
 
-    private void takeBack() {
+    @Override
+    public int poll() {
+        int ended = diskReads.isPresent() ? diskReads.get().poll() : 0;
+        return ended + (returned.getPlain() == null ? 0 : takeBack());
+    }
+
+    @Override
+    public boolean prepareToSleep() {
+        return poll() == 0 && returned.get() == null;
+    }
+
+    @Override
+    public void awake() {}
+
+    private int takeBack() {
         Job oldest = null;
+        int count = 0;
         for (Job job = returned.getAndSet(null); job != null; ) {
             Job next = job.next;
             job.next = oldest;
@@ -365,7 +407,9 @@ public final class FileBlocker implements Peer {
             } catch (RuntimeException | Error e) {
                 store.log().say(Level.ERROR, "a defect after " + job, e);
             }
+            count++;
         }
+        return count;
     }
 
     /** A worker has done its part. */
@@ -497,6 +541,7 @@ public final class FileBlocker implements Peer {
 
     /** Once no thread uses them any more. */
     void closeFiles() {
+        diskReads.ifPresent(DiskReads::close);
         cache.forEach(d -> {
             if (d.fd >= 0) {
                 FileCalls.close(d.fd);

@@ -48,6 +48,7 @@ public final class FileStore implements AutoCloseable {
     private final List<FileBlocker> blockers = new CopyOnWriteArrayList<>();
     private volatile Start start = Start.RUNNING;
     private final boolean inMemory;
+    private final boolean direct;
     private volatile boolean readsWithoutWaiting;
     private boolean closed;
 
@@ -58,6 +59,7 @@ public final class FileStore implements AutoCloseable {
         this.descriptors = descriptors;
         this.readsWithoutWaiting = opening.readsWithoutWaiting() && !direct;
         this.inMemory = opening.inMemory();
+        this.direct = direct;
         this.io = direct ? new DirectIo() : new ObjectIo.Buffered();
         this.files = new StoreFiles(paths, marker, log, io.openFlags());
         this.pool = new WorkerPool(name, threads);
@@ -208,6 +210,16 @@ public final class FileStore implements AutoCloseable {
     /** Whether a read can say that it would have to wait; else all reads and writes are the workers'. */
     boolean readsWithoutWaiting() {
         return readsWithoutWaiting;
+    }
+
+    /** Whether I/O goes past the page cache, and so in whole blocks. */
+    boolean isDirect() {
+        return direct;
+    }
+
+    /** Whether there is a disk to read from that the kernel can do something else beside. */
+    boolean readsFromDisk() {
+        return !inMemory && (direct || readsWithoutWaiting);
     }
 
     /** How a reactor reads without waiting. */
