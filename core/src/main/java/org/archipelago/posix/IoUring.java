@@ -43,6 +43,9 @@ public final class IoUring implements AutoCloseable {
     private static final int REGISTER_EVENTFD = 4;
     private static final int FEAT_SINGLE_MMAP = 1;
     private static final int SETUP_CLAMP = 1 << 4;
+    /** Linux 5.19: what ends does not interrupt the thread, which enters the kernel often enough. */
+    private static final int SETUP_COOP_TASKRUN = 1 << 8;
+    private static final int CQ_EVENTFD_DISABLED = 1;
     private static final long OFF_SQ_RING = 0;
     private static final long OFF_SQES = 0x1000_0000L;
     private static final int OP_READ = 22;
@@ -65,6 +68,8 @@ public final class IoUring implements AutoCloseable {
     private final int cqTail;
     private final int cqes;
     private final int cqMask;
+    /** Where the kernel looks whether to write to the eventfd; 0 before Linux 5.8. */
+    private final int cqFlags;
     private int tail;
     private int queued;
 
@@ -84,6 +89,7 @@ public final class IoUring implements AutoCloseable {
         this.ring = new Pointer(ringAddress).getByteBuffer(0, ringLength).order(ByteOrder.LITTLE_ENDIAN);
         this.sqes = new Pointer(entriesAddress).getByteBuffer(0, (long) SQE * entries).order(ByteOrder.LITTLE_ENDIAN);
         this.cqMask = ring.getInt(params.getInt(88));
+        this.cqFlags = params.getInt(104);
         for (int i = 0; i < entries; i++) {
             ring.putInt(sqArray + 4 * i, i);
         }
@@ -107,9 +113,13 @@ public final class IoUring implements AutoCloseable {
     public static Optional<IoUring> open(int entries) {
         try (Memory memory = new Memory(PARAMS + 4)) {
             memory.clear();
-            memory.setInt(8, SETUP_CLAMP);
             long address = Pointer.nativeValue(memory);
+            memory.setInt(8, SETUP_CLAMP | SETUP_COOP_TASKRUN);
             int fd = (int) Posix.syscall(SYS_SETUP, entries, address, 0, 0, 0, 0);
+            if (fd < 0 && Posix.errno() == Errno.EINVAL) {
+                memory.setInt(8, SETUP_CLAMP);
+                fd = (int) Posix.syscall(SYS_SETUP, entries, address, 0, 0, 0, 0);
+            }
             if (fd < 0) {
                 return Optional.empty();
             }
@@ -129,6 +139,13 @@ public final class IoUring implements AutoCloseable {
     /** Becomes readable when something has ended; eight bytes at a time are read from it, the caller's task. */
     public int eventFd() {
         return eventFd;
+    }
+
+    /** Whether the eventfd is written to: a thread that is awake looks itself. After this, look once more. */
+    public void announce(boolean announces) {
+        if (cqFlags != 0) {
+            INT.setVolatile(ring, cqFlags, announces ? 0 : CQ_EVENTFD_DISABLED);
+        }
     }
 
     /** Most that may be under way at once, so that no completion is ever without a place. */

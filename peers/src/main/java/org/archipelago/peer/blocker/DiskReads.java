@@ -56,6 +56,7 @@ final class DiskReads {
         }
         this.free = reads.clone();
         this.freeCount = free.length;
+        uring.announce(false);
         Memory count = new Memory(8);
         reactor.watch(uring.eventFd(), Posix.EPOLLIN, events -> Posix.read(uring.eventFd(), Pointer.nativeValue(count), 8));
     }
@@ -94,6 +95,11 @@ final class DiskReads {
             }
         }
         return uring.reap(completion);
+    }
+
+    /** The reactor is about to sleep, and looks once more after this; or it woke up. */
+    void announce(boolean sleeps) {
+        uring.announce(sleeps);
     }
 
     private void completed(int number, int result) {

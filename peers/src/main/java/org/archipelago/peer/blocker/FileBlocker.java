@@ -383,11 +383,18 @@ public final class FileBlocker implements Peer, Reactor.Poller {
 
     @Override
     public boolean prepareToSleep() {
+        if (diskReads.isPresent()) {
+            diskReads.get().announce(true);
+        }
         return poll() == 0 && returned.get() == null;
     }
 
     @Override
-    public void awake() {}
+    public void awake() {
+        if (diskReads.isPresent()) {
+            diskReads.get().announce(false);
+        }
+    }
 
     private int takeBack() {
         Job oldest = null;
