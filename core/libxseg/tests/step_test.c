@@ -2,7 +2,8 @@
 /*
  * Kills a process after each single instruction of a call, in turn, and checks
  * every time that nothing is lost, answered twice, or unusable afterwards.  Or
- * stops it there, while another does something, and lets it go on.
+ * stops it there, while another does something, and lets it go on.  Instructions of
+ * libc do not count: to the others, all of a system call happens at once.
  * STEPS=N in the environment: at most N instructions of each call (spread out).
  * The source lines at which it stopped go to step_test.points, beside this program.
  */
@@ -138,6 +139,26 @@ static void someone_goes(struct xseg *handle)
 	xseg_leave(other);
 }
 
+/* The same, and the one that it sent, which may be a part of the two, is worked on. */
+static uint32_t part;
+static int part_is_out;
+
+static void someone_goes_with_a_part_out(struct xseg *handle)
+{
+	someone_goes(handle);
+	CHECK_EQ(xseg_accept(handle, PARENT, &part, 1), 1);
+	part_is_out = 1;
+}
+
+static void answer_part(struct xseg *handle)
+{
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(xseg_request(handle, mine + i)->state, XSEG_REQUEST_ACCEPTED);
+	xseg_request(handle, part)->status = 0;
+	CHECK_EQ(xseg_respond(handle, &part, 1), 1);
+	part_is_out = 0;
+}
+
 static void step_recover(struct xseg *handle)
 {
 	xseg_recover(handle, GONE);
@@ -253,6 +274,10 @@ static const struct call {
 	{ "accept and unbind", bind_victim, ask_victim, step_accept_and_unbind, NULL, NULL },
 	{ "leave", bind_victim, ask_victim, step_leave, NULL, NULL },
 	{ "recover", nothing, someone_goes, step_recover, NULL, NULL },
+	{ "recover with a part out", nothing, someone_goes_with_a_part_out, step_recover, NULL,
+	  NULL },
+	{ "recover as it comes", nothing, someone_goes_with_a_part_out, step_recover, answer_part,
+	  nothing },
 	{ "wake", bind_victim, fall_asleep, step_wake, NULL, NULL },
 	{ "submit to one who goes", bind_victim, goer_comes, step_ask_goer, goer_goes,
 	  expect_asked },
@@ -310,6 +335,10 @@ static void check_all(int variant)
 	int slept = ((struct xseg_port *)((char *)xseg_base(xs) + xseg_header(xs)->ports_at +
 			PARENT * xseg_header(xs)->port_stride))->sleeping != XSEG_AWAKE;
 
+	if (part_is_out) {
+		CHECK(xseg_recover(xs, GONE) >= 0);
+		answer_part(xs);
+	}
 	if (variant & 1) /* what the victim sent is served before anyone notices, or not */
 		serve(xs, PARENT, SLOTS);
 	if (variant & 2 || sent || slept) { /* else bind recovers by itself */
@@ -336,23 +365,35 @@ static struct point {
 static uint32_t nr_points;
 static FILE *addresses; /* CALL and address of each stop, one a line */
 
-/* The child is this program, at the same addresses. */
-static void note_stop(const char *call, pid_t child)
+/* Where the child stands. */
+struct place {
+	uintptr_t at;   /* in this program, which is the child's too, at the same addresses; or 0 */
+	int sleeps;     /* it would sleep until rung, and so would the test */
+};
+
+static struct place place_of(pid_t child)
 {
 #ifdef __x86_64__
 	extern const char __executable_start, etext;
 	struct user_regs_struct regs;
+	struct place place = { 0 };
 
-	if (ptrace(PTRACE_GETREGS, child, NULL, &regs))
-		return;
+	CHECK(!ptrace(PTRACE_GETREGS, child, NULL, &regs));
 	if (regs.rip >= (uintptr_t)&__executable_start && regs.rip < (uintptr_t)&etext)
-		fprintf(addresses, "%s\t%#lx\n", call,
-			(unsigned long)(regs.rip - (uintptr_t)&__executable_start));
+		place.at = regs.rip - (uintptr_t)&__executable_start;
 	else
-		fprintf(addresses, "%s\t0\n", call); /* in libc, mostly: a system call */
+		place.sleeps = regs.rax == SYS_futex &&
+			(ptrace(PTRACE_PEEKTEXT, child, regs.rip, NULL) & 0xffff) == 0x050f;
+	return place;
 #else
-	(void)call, (void)child;
+	test_lacks("x86-64, whose instructions this test knows");
+	exit((void)child, test_exit_code);
 #endif
+}
+
+static void note_stop(const char *call, pid_t child)
+{
+	fprintf(addresses, "%s\t%#lx\n", call, (unsigned long)place_of(child).at);
 }
 
 static void count_point(const char *call, const char *function, const char *line)
@@ -463,21 +504,6 @@ static void victim(const struct call *call)
 	_exit(0);
 }
 
-/* It would sleep until rung, and so would the test. */
-static int about_to_sleep(pid_t child)
-{
-#ifdef __x86_64__
-	struct user_regs_struct regs;
-
-	CHECK(!ptrace(PTRACE_GETREGS, child, NULL, &regs));
-	return regs.rax == SYS_futex &&
-	       (ptrace(PTRACE_PEEKTEXT, child, regs.rip, NULL) & 0xffff) == 0x050f;
-#else
-	test_lacks("x86-64, whose instructions this test knows");
-	exit((void)child, test_exit_code);
-#endif
-}
-
 /* Lets a stopped child finish, unless it has finished the call. */
 static void go_on(pid_t child, int at_end)
 {
@@ -496,6 +522,7 @@ static long step(const struct call *call, long steps)
 {
 	pid_t child = fork();
 	int status, at_end = 0;
+	struct place place;
 	long done = 0;
 
 	if (!child)
@@ -505,11 +532,14 @@ static long step(const struct call *call, long steps)
 		return -1;
 	CHECK(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
 	call->parent(xs);
-	for (; done < steps && !at_end && !about_to_sleep(child); done += !at_end) {
+	place = place_of(child);
+	while (done < steps && !at_end && !place.sleeps) {
 		CHECK(!ptrace(PTRACE_SINGLESTEP, child, NULL, NULL));
 		CHECK_EQ(waitpid(child, &status, 0), child);
 		CHECK(WIFSTOPPED(status));
 		at_end = WSTOPSIG(status) == SIGSTOP;
+		place = place_of(child);
+		done += !at_end && place.at;
 	}
 	if (steps != ALL)
 		note_stop(call->name, child);
@@ -532,7 +562,7 @@ static int each_step(const struct call *call, long most)
 		return 0;
 	for (long n = below(stride); n < all; n += stride, runs++)
 		step(call, n);
-	printf("  %-22s %6ld instructions, stopped after %ld of them\n", call->name, all, runs);
+	printf("  %-23s %6ld instructions, stopped after %ld of them\n", call->name, all, runs);
 	return 1;
 }
 
