@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <sys/user.h>
 #include "internal.h"
-#include "test.h"
+#include "points.h"
 
 enum { VICTIM, PARENT, GONE, PORTS };
 enum { SLOTS = 4, SENT = 3, ALL = 10000000 };
@@ -19,6 +19,7 @@ enum { SLOTS = 4, SENT = 3, ALL = 10000000 };
 static struct xseg *xs; /* the parent's */
 static uint32_t mine;   /* first of its slots */
 static int sent;
+static struct addresses stops;
 
 static uint32_t first_of(struct xseg *handle, uint32_t port)
 {
@@ -354,16 +355,7 @@ static void check_all(int variant)
 	CHECK_EQ(xseg_verify(xs, stderr), 0);
 }
 
-/* --- where it stopped --------------------------------------------------- */
-
-enum { POINTS_MAX = 1 << 14 };
-
-static struct point {
-	char call[64], function[128], line[128]; /* line: FILE:NUMBER */
-	uint32_t count;
-} *points;
-static uint32_t nr_points;
-static FILE *addresses; /* CALL and address of each stop, one a line */
+/* --- where it stops ------------------------------------------------------- */
 
 /* Where the child stands. */
 struct place {
@@ -389,103 +381,6 @@ static struct place place_of(pid_t child)
 	test_lacks("x86-64, whose instructions this test knows");
 	exit((void)child, test_exit_code);
 #endif
-}
-
-static void note_stop(const char *call, pid_t child)
-{
-	fprintf(addresses, "%s\t%#lx\n", call, (unsigned long)place_of(child).at);
-}
-
-static void count_point(const char *call, const char *function, const char *line)
-{
-	struct point *p = points;
-
-	while (p < points + nr_points && (strcmp(p->call, call) || strcmp(p->line, line) ||
-					  strcmp(p->function, function)))
-		p++;
-	if (p == points + nr_points) {
-		if (nr_points == POINTS_MAX)
-			return;
-		nr_points++;
-		snprintf(p->call, sizeof(p->call), "%s", call);
-		snprintf(p->function, sizeof(p->function), "%s", function);
-		snprintf(p->line, sizeof(p->line), "%s", line);
-	}
-	p->count++;
-}
-
-static void chomp(char *line)
-{
-	line[strcspn(line, "\n (")] = 0;
-}
-
-/* Asks addr2line, which comes with the compiler, for what the addresses are. */
-static void name_points(const char *program)
-{
-	char command[512], call[64], function[128], line[128];
-	FILE *names;
-
-	snprintf(command, sizeof(command), "cut -f2 '%s.addresses' | addr2line -f -s -e '%s'",
-		 program, program);
-	fflush(addresses);
-	names = popen(command, "r");
-	rewind(addresses);
-	while (names && fgets(call, sizeof(call), addresses) &&
-	       fgets(function, sizeof(function), names) && fgets(line, sizeof(line), names)) {
-		int outside = strstr(call, "\t0\n") != NULL;
-
-		call[strcspn(call, "\t")] = 0;
-		chomp(function);
-		chomp(line);
-		count_point(call, outside ? "(libc)" : function, outside ? "-" : line);
-	}
-	if (names)
-		pclose(names);
-}
-
-static int by_function(const void *a, const void *b)
-{
-	const struct point *p = a, *q = b;
-
-	return strcmp(p->function, q->function) ?: strcmp(p->line, q->line) ?:
-	       strcmp(p->call, q->call);
-}
-
-/* The list to a file; of each function, how often and at how many lines, to stdout. */
-static void report_points(const char *program)
-{
-	char path[256], entry[160];
-	FILE *list;
-	int column = 0;
-
-	points = calloc(POINTS_MAX, sizeof(*points));
-	CHECK(points);
-	name_points(program);
-	qsort(points, nr_points, sizeof(*points), by_function);
-	snprintf(path, sizeof(path), "%s.points", program);
-	list = fopen(path, "w");
-	printf("  stopped in (times/at how many lines, which are in %s):\n ", path);
-	for (uint32_t i = 0, stops = 0, lines = 0; i < nr_points; i++) {
-		const struct point *p = &points[i], *next = p + 1;
-
-		if (list)
-			fprintf(list, "%-24s %-16s %5u  %s\n", p->function, p->line, p->count,
-				p->call);
-		stops += p->count;
-		lines += i + 1 == nr_points || strcmp(p->line, next->line) ||
-			 strcmp(p->function, next->function);
-		if (i + 1 < nr_points && !strcmp(p->function, next->function))
-			continue;
-		snprintf(entry, sizeof(entry), " %s %u/%u", p->function, stops, lines);
-		if (column + strlen(entry) > 96)
-			column = printf("\n ") - 1;
-		column += printf("%s", entry);
-		stops = lines = 0;
-	}
-	if (list)
-		fclose(list);
-	putchar('\n');
-	free(points);
 }
 
 /* --- stepping ----------------------------------------------------------- */
@@ -542,7 +437,7 @@ static long step(const struct call *call, long steps)
 		done += !at_end && place.at;
 	}
 	if (steps != ALL)
-		note_stop(call->name, child);
+		note_address(&stops, call->name, place.at);
 	if (call->during) {
 		call->during(xs);
 		go_on(child, at_end);
@@ -569,12 +464,9 @@ static int each_step(const struct call *call, long most)
 int main(int argc __attribute__((unused)), char **argv)
 {
 	const char *steps = getenv("STEPS");
-	char path[256];
 
 	test_begin("step");
-	snprintf(path, sizeof(path), "%s.addresses", argv[0]);
-	addresses = fopen(path, "w+");
-	CHECK(addresses);
+	open_addresses(&stops, argv[0]);
 	xs = make(PORTS, SLOTS, 3 * SLOTS, 3 * 4096);
 	CHECK_EQ(xseg_bind(xs, PARENT, SLOTS, 0, "parent", PARENT), 0);
 	mine = first_of(xs, PARENT);
@@ -583,8 +475,8 @@ int main(int argc __attribute__((unused)), char **argv)
 			test_lacks("ptrace, to stop a process between two instructions");
 			break;
 		}
+	name_addresses(&stops);
 	report_points(argv[0]);
-	unlink(path);
 	xseg_leave(xs);
 	return test_exit_code;
 }
