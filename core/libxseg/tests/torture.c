@@ -29,7 +29,7 @@
 #include "points.h"
 #include "torture.h"
 
-enum { LIVENESS_MS = 2000, RECOVERY_MS = 1000, START_MS = 60000, PAUSE_MS = 60000, WARM = 10, TRIES = 20, ITSELF_MS = 60, STALL_MS = 100 };
+enum { LIVENESS_MS = 2000, RECOVERY_MS = 1000, START_MS = 60000, PAUSE_MS = 60000, WARM = 10, TRIES = 20, ITSELF_MS = 60, STALL_MS = 100, LOOK_MS = 250 };
 enum { FUTEX_WAKING = 1000000 }; /* no system call has this number */
 enum { HANG_ONE_IN = 40, JAVA_ONE_IN = 8 };
 
@@ -458,8 +458,9 @@ static void look_after_death(uint32_t worker)
 		xseg_report_all(xs, stderr);
 		CHECK(ms <= RECOVERY_MS);
 	}
-	if (in_java(worker) && now_ms() >= next) {
-		next = now_ms() + 250;
+	/* It looks again; in C the others are given time to do it without. */
+	if ((in_java(worker) || ms > RECOVERY_MS / 2) && now_ms() >= next) {
+		next = now_ms() + LOOK_MS;
 		CHECK(xseg_recover_dead(xs) >= 0);
 	}
 }
