@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Ports: who has them and what belongs to them; death and recovery. */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,17 +68,28 @@ int xseg_port_data(struct xseg *xs, uint32_t port, uint64_t *at, uint64_t *lengt
 /* Fields 3, 20 and 22 of /proc/PID/stat; 0 where it cannot be read. */
 static int process_stat(pid_t pid, char *state, long *threads, unsigned long long *start)
 {
-	char path[32], line[1024], *rest;
-	FILE *file;
+	char path[32], line[1024], *at;
+	ssize_t length;
+	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	file = fopen(path, "re");
-	if (!file)
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
 		return 0;
-	rest = fgets(line, sizeof(line), file) ? strrchr(line, ')') : NULL;
-	fclose(file);
-	return rest && sscanf(rest, ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-				    "%*s %*s %*s %ld %*s %llu", state, threads, start) == 3;
+	length = read(fd, line, sizeof(line) - 1);
+	close(fd);
+	line[length < 0 ? 0 : length] = 0;
+	at = strrchr(line, ')'); /* the end of field 2, which may contain anything */
+	for (int field = 3; at && field <= 22; field++) {
+		at = strchr(at + 1, ' ');
+		if (at && field == 3)
+			*state = at[1];
+		if (at && field == 20)
+			*threads = atol(at);
+	}
+	if (at)
+		*start = strtoull(at, NULL, 10);
+	return !!at;
 }
 
 /* Where /proc hides other users' processes, a pid in use is taken for alive. */
@@ -177,8 +189,11 @@ static uint32_t reclaim(struct xseg *xs, struct xseg_port *port)
 	return held;
 }
 
-/* In the stead of dst, which is dead: sends slot back, or says that it did. */
-static int fail_slot(struct xseg *xs, uint32_t slot, uint32_t dst)
+/*
+ * In the stead of dst, which is dead: sends slot back, or says that it did.  What dst had
+ * accepted stays where it is while parts of it may still be under way.
+ */
+static int fail_slot(struct xseg *xs, uint32_t slot, uint32_t dst, int accepted_too)
 {
 	struct xseg_request *r = xs_slot(xs, slot);
 	uint64_t hand = xs_load(&r->hand);
@@ -191,7 +206,8 @@ static int fail_slot(struct xseg *xs, uint32_t slot, uint32_t dst)
 		return 1;
 	src = xs_source_of(xs, slot);
 	/* A thread of dst's may be answering just now: one of the two has it alone. */
-	(void)xs_slot_step(r, dst, XSEG_REQUEST_ACCEPTED, XSEG_REQUEST_FAILING);
+	if (accepted_too)
+		(void)xs_slot_step(r, dst, XSEG_REQUEST_ACCEPTED, XSEG_REQUEST_FAILING);
 	if (xs_load(&r->hand) == ((uint64_t)dst << 32 | XSEG_REQUEST_FAILING)) {
 		r->status = EOWNERDEAD;
 		r->serviced = 0;
@@ -244,10 +260,10 @@ void xs_drain(const struct xseg *xs, struct xs_ring ring)
 }
 
 /*
- * Ends a port that is marked dead: what it was sent goes back, then, if nobody
- * works on its requests, it is free.  May be cut short anywhere and repeated.
+ * What a dead port was sent goes back; what it had accepted too, unless parts of that
+ * may be under way.  May be cut short anywhere and repeated.
  */
-static int bury(struct xseg *xs, uint32_t number)
+static int bury(struct xseg *xs, uint32_t number, int accepted_too)
 {
 	struct xseg_port *port = xs_port(xs, number);
 	int failed = 0;
@@ -257,62 +273,131 @@ static int bury(struct xseg *xs, uint32_t number)
 	xs_drain(xs, xs_reply_ring(xs, port));
 	/* After the ring: who publishes now will see that the port is closed. */
 	for (uint32_t slot = 0; slot < xs->h.nr_requests; slot++)
-		failed += fail_slot(xs, slot, number);
-	if (!reclaim(xs, port))
-		xs_store_mb(&port->state, XSEG_PORT_FREE);
+		failed += fail_slot(xs, slot, number, accepted_too);
+	return failed;
+}
+
+/* --- the dead, all at once ---------------------------------------------- */
+
+/*
+ * A dead process may have asked others for parts of what it had accepted.  Were that
+ * answered with EOWNERDEAD while they still work on a part, its sender would do it again
+ * or use its data for something else, and the late part would then come over that.  So
+ * the ports of one process wait for each other, until nobody who lives has anything of
+ * theirs; and for those of other dead ones that have something of theirs and wait.
+ */
+static int same_owner(const struct xseg_port *a, const struct xseg_port *b)
+{
+	return xs_load(&a->pid) == xs_load(&b->pid) &&
+	       xs_load(&a->pid_start) == xs_load(&b->pid_start) &&
+	       xs_load(&a->pid_ns) == xs_load(&b->pid_ns);
+}
+
+static int in_state(const struct xseg *xs, uint32_t port, uint32_t state)
+{
+	return xs_load(&xs_port(xs, port)->state) == state;
+}
+
+/* All ports of a process are dead from one moment on, as far as recovery sees. */
+static void mark_dead(struct xseg *xs)
+{
+	for (uint32_t port = 0; port < xs->h.nr_ports; port++) {
+		if (!in_state(xs, port, XSEG_PORT_BOUND) || xseg_alive(xs, port))
+			continue;
+		for (uint32_t other = 0; other < xs->h.nr_ports; other++)
+			if (in_state(xs, other, XSEG_PORT_BOUND) &&
+			    same_owner(xs_port(xs, other), xs_port(xs, port)))
+				xs_store_mb(&xs_port(xs, other)->state, XSEG_PORT_DEAD);
+	}
+}
+
+/* Whether one that lives, or waits itself, has accepted a request of port's. */
+static int has_parts_out(const struct xseg *xs, struct xseg_port *port,
+			 const unsigned char *waits)
+{
+	uint32_t first, count;
+
+	if (!xs_run_of_slots(xs, port, &first, &count))
+		return 0;
+	for (uint32_t slot = first; slot < first + count; slot++) {
+		uint64_t hand = xs_load(&xs_slot(xs, slot)->hand);
+		uint32_t dst = hand >> 32;
+
+		if ((uint32_t)hand == XSEG_REQUEST_ACCEPTED && dst < xs->h.nr_ports &&
+		    (in_state(xs, dst, XSEG_PORT_BOUND) || waits[dst]))
+			return 1;
+	}
+	return 0;
+}
+
+/* waits[port] = 1 for the dead ones of which that is true, and the others of their processes. */
+static void find_waiting(const struct xseg *xs, unsigned char *waits)
+{
+	int found;
+
+	do {
+		found = 0;
+		for (uint32_t port = 0; port < xs->h.nr_ports; port++) {
+			if (!in_state(xs, port, XSEG_PORT_DEAD) || waits[port] ||
+			    !has_parts_out(xs, xs_port(xs, port), waits))
+				continue;
+			found = 1;
+			for (uint32_t other = 0; other < xs->h.nr_ports; other++)
+				if (in_state(xs, other, XSEG_PORT_DEAD) &&
+				    same_owner(xs_port(xs, other), xs_port(xs, port)))
+					waits[other] = 1;
+		}
+	} while (found);
+}
+
+/*
+ * Under the lock: buries all whose owners are dead; those that do not have to wait are
+ * free then.  Returns how many requests were failed.
+ */
+static int bury_all_dead(struct xseg *xs)
+{
+	unsigned char waits[XSEG_PORTS_MAX] = { 0 };
+	int failed = 0;
+
+	mark_dead(xs);
+	for (uint32_t port = 0; port < xs->h.nr_ports; port++)
+		if (in_state(xs, port, XSEG_PORT_DEAD))
+			(void)reclaim(xs, xs_port(xs, port)); /* so nobody accepts more */
+	find_waiting(xs, waits);
+	for (uint32_t port = 0; port < xs->h.nr_ports; port++)
+		if (in_state(xs, port, XSEG_PORT_DEAD))
+			failed += bury(xs, port, !waits[port]);
+	for (uint32_t port = 0; port < xs->h.nr_ports; port++)
+		if (in_state(xs, port, XSEG_PORT_DEAD) && !waits[port] &&
+		    !reclaim(xs, xs_port(xs, port)))
+			xs_store_mb(&xs_port(xs, port)->state, XSEG_PORT_FREE);
 	return failed;
 }
 
 static int needs_burial(struct xseg *xs, uint32_t number)
 {
-	uint32_t state = xs_load(&xs_port(xs, number)->state);
-
-	return state != XSEG_PORT_FREE && xseg_alive(xs, number) == 0;
+	return !in_state(xs, number, XSEG_PORT_FREE) && xseg_alive(xs, number) == 0;
 }
 
-/*
- * Under the lock: buries all whose owners are dead.  First they are all marked, so
- * that each counts as dead for the others; and what one of them holds of another's
- * goes back in the first round, so that the second finds it.
- */
-static int bury_all_dead(struct xseg *xs)
-{
-	int failed = 0;
-
-	for (uint32_t port = 0; port < xs->h.nr_ports; port++)
-		if (needs_burial(xs, port))
-			xs_store_mb(&xs_port(xs, port)->state, XSEG_PORT_DEAD);
-	for (int round = 0; round < 2; round++)
-		for (uint32_t port = 0; port < xs->h.nr_ports; port++)
-			if (xs_load(&xs_port(xs, port)->state) == XSEG_PORT_DEAD)
-				failed += bury(xs, port);
-	return failed;
-}
-
-/* Under the lock: buries port if its owner is dead, then what is left of others. */
+/* Under the lock: buries port if its owner is dead, and all others that are. */
 static int bury_dead(struct xseg *xs, uint32_t number)
 {
 	struct xseg_port *port = xs_port(xs, number);
-	int failed = 0;
+	uint32_t other = 0;
 
-	if (xs_load(&port->state) != XSEG_PORT_FREE) {
-		if (xseg_alive(xs, number) && xs_foreign(xs, xs_load(&port->pid_ns)))
+	if (!in_state(xs, number, XSEG_PORT_FREE) && xseg_alive(xs, number)) {
+		if (xs_foreign(xs, xs_load(&port->pid_ns)))
 			return xs_fail(EXDEV, "port %u is bound by process %u of another PID "
 				       "namespace: only there it can be seen dead and be "
 				       "recovered", number, port->pid);
-		if (xseg_alive(xs, number))
-			return xs_fail(EBUSY, "port %u is bound by process %u, which lives",
-				       number, port->pid);
-		xs_store_mb(&port->state, XSEG_PORT_DEAD);
-		failed = bury(xs, number);
+		return xs_fail(EBUSY, "port %u is bound by process %u, which lives",
+			       number, port->pid);
 	}
-	for (uint32_t other = 0; other < xs->h.nr_ports; other++)
-		if (xs_load(&xs_port(xs, other)->state) == XSEG_PORT_DEAD)
-			bury(xs, other);
-	/* Its requests may be with one that is dead and was not found so yet. */
-	if (xs_load(&port->state) != XSEG_PORT_FREE)
-		bury_all_dead(xs);
-	return failed;
+	/* Where nobody is known to be dead, the others' lives are not looked into. */
+	while (in_state(xs, number, XSEG_PORT_FREE) && other < xs->h.nr_ports &&
+	       !in_state(xs, other, XSEG_PORT_DEAD))
+		other++;
+	return other < xs->h.nr_ports ? bury_all_dead(xs) : 0;
 }
 
 /* Has the lock and gives it back. */
@@ -465,22 +550,58 @@ int xseg_set_bell(struct xseg *xs, uint32_t port, uint32_t bell)
 	return rc;
 }
 
+/* Whether port has accepted requests that are not answered. */
+static int owes_answers(const struct xseg *xs, uint32_t port)
+{
+	uint64_t owed = (uint64_t)port << 32 | XSEG_REQUEST_ACCEPTED;
+
+	for (uint32_t slot = 0; slot < xs->h.nr_requests; slot++)
+		if (xs_load(&xs_slot(xs, slot)->hand) == owed)
+			return 1;
+	return 0;
+}
+
+/* Whether another handle has accepted a request of a port of this one. */
+static int others_have_parts(const struct xseg *xs)
+{
+	for (uint32_t slot = 0; slot < xs->h.nr_requests; slot++) {
+		const struct xseg_request *r = xs_slot(xs, slot);
+		uint64_t hand = xs_load(&r->hand);
+		uint32_t src = xs_load(&r->src);
+
+		if ((uint32_t)hand == XSEG_REQUEST_ACCEPTED && src < xs->h.nr_ports &&
+		    xs->mine[src] && hand >> 32 < xs->h.nr_ports && !xs->mine[hand >> 32])
+			return 1;
+	}
+	return 0;
+}
+
+static int give_up(struct xseg *xs, uint32_t number)
+{
+	struct xseg_port *port = xs_port(xs, number);
+	uint32_t held = reclaim(xs, port);
+
+	if (held)
+		return xs_fail(EAGAIN, "port %u: %u of its requests are still with others", number,
+			       held);
+	if (owes_answers(xs, number) && others_have_parts(xs))
+		return xs_fail(EAGAIN, "port %u: it has not answered all that it has accepted, and "
+			       "others still work on requests of this process", number);
+	xs_store_mb(&port->state, XSEG_PORT_DEAD);
+	bury(xs, number, 1);
+	(void)reclaim(xs, port);
+	xs_store_mb(&port->state, XSEG_PORT_FREE);
+	__atomic_store_n(&xs->mine[number], 0, __ATOMIC_RELAXED);
+	return 0;
+}
+
 int xseg_unbind(struct xseg *xs, uint32_t port)
 {
 	int rc = xs_not_mine(xs, port) ?: xs_lock(xs);
-	uint32_t held;
 
 	if (rc)
 		return rc;
-	held = reclaim(xs, xs_port(xs, port));
-	if (held) {
-		rc = xs_fail(EAGAIN, "port %u: %u of its requests are still with others", port,
-			     held);
-	} else {
-		xs_store_mb(&xs_port(xs, port)->state, XSEG_PORT_DEAD);
-		bury(xs, port);
-		__atomic_store_n(&xs->mine[port], 0, __ATOMIC_RELAXED);
-	}
+	rc = give_up(xs, port);
 	xs_unlock(xs);
 	return rc;
 }

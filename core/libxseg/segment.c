@@ -296,19 +296,32 @@ int xseg_anonymous(const struct xseg_params *params, struct xseg **xs)
 	return rc;
 }
 
-/* What this process bound and cannot reach any more is marked as a dead
- * process's would be found to be. */
+/*
+ * What this process bound and cannot reach any more is marked as a dead process's
+ * would be found to be.  Under the lock, so that who recovers sees all of it dead or
+ * nothing; but a process that was stopped with the lock does not keep it from leaving.
+ */
+static void leave_ports(struct xseg *xs)
+{
+	int locked = !xs_lock(xs);
+
+	for (uint32_t port = 0; port < xs->h.nr_ports; port++)
+		if (xs->mine[port]) {
+			xs_remove_bell(xs, port);
+			(void)xs_cas(&xs_port(xs, port)->state, XSEG_PORT_BOUND, XSEG_PORT_DEAD);
+		}
+	if (locked)
+		xs_unlock(xs);
+}
+
 void xseg_leave(struct xseg *xs)
 {
 	struct xs_joined *self = xs_joined(xs);
 
 	if (!xs)
 		return;
-	for (uint32_t port = 0; self->pid == getpid() && port < xs->h.nr_ports; port++)
-		if (xs->mine[port]) {
-			xs_remove_bell(xs, port);
-			(void)xs_cas(&xs_port(xs, port)->state, XSEG_PORT_BOUND, XSEG_PORT_DEAD);
-		}
+	if (self->pid == getpid())
+		leave_ports(xs);
 	xs_unguard(xs);
 	munmap(xs->base, xs->h.size);
 	pthread_mutex_destroy(&self->mutex);

@@ -187,7 +187,9 @@ static int recover(void)
 
 	if (rc < 0)
 		return failed("recoverport", rc);
-	printf("port %" PRIu64 ": %d requests went back to their senders\n", port, rc);
+	printf("port %" PRIu64 ": %s%d requests went back to their senders\n", port,
+	       port_at(port)->state == XSEG_PORT_FREE ? "" :
+	       "not free yet: others still work on requests of the dead process; ", rc);
 	return XSEG_EXIT_OK;
 }
 

@@ -12,7 +12,7 @@
  * pointers that are given until the call returns.  Units are bytes and nanoseconds.
  *
  * Nothing blocks but xseg_wait() and, for 5 s at most (-ETIMEDOUT), what changes
- * who owns what: bind, unbind, recover.  An owner in another PID namespace is
+ * who owns what: bind, unbind, recover, leave.  An owner in another PID namespace is
  * taken for alive: -EXDEV where only its death would let a call succeed.
  *
  * Where another process has truncated a segment, its memory reads as zeros after the
@@ -83,7 +83,7 @@ int xseg_anonymous(const struct xseg_params *params, struct xseg **xs);
 
 /*
  * Unmaps; no other call may be under way.  Ports that are still bound are from
- * now on as if their owner had died: the prey of xseg_recover().
+ * now on as if their owner had died, all at once: the prey of xseg_recover().
  */
 void xseg_leave(struct xseg *xs);
 
@@ -112,8 +112,8 @@ const char *xseg_strerror(void);
  * A port whose owner is dead is recovered first.  src of the slots is set; their
  * other fields are what they were.
  * -EBUSY owned by a living process, -EXDEV by one of another PID namespace, or
- * /proc is not of the caller's, -EAGAIN a dead owner's requests are still
- * with living others, -ENOSPC no run of slots or pages is free, -EINVAL.
+ * /proc is not of the caller's, -EAGAIN requests of the process that died with it are
+ * still with living others: bind again, with a pause, -ENOSPC no run of slots or pages is free, -EINVAL.
  */
 int xseg_bind(struct xseg *xs, uint32_t port, uint32_t nr_requests,
 	      uint64_t data_bytes, const char *role, uint32_t bell);
@@ -122,7 +122,8 @@ int xseg_bind(struct xseg *xs, uint32_t port, uint32_t nr_requests,
  * Calls back what port has sent and nobody has accepted, then gives port up:
  * what was sent to it and is not answered goes back with EOWNERDEAD; another thread
  * may be in xseg_respond() meanwhile, and then one of the two answers.  -EAGAIN
- * where others still work on its requests: it stays bound.
+ * where others still work on its requests, or on others of this struct's while port owes
+ * an answer, of which they may be parts (see xseg_recover()): it stays bound.
  */
 int xseg_unbind(struct xseg *xs, uint32_t port);
 
@@ -249,12 +250,20 @@ int xseg_heartbeat(struct xseg *xs, uint32_t port);
 int xseg_alive(struct xseg *xs, uint32_t port);
 
 /*
- * For a port whose owner is dead: what it had accepted or was sent goes back to
- * the senders with EOWNERDEAD, and the port becomes free once nobody works on its
- * own requests any more (recover again, or bind, to have that looked at again).
- * Wakes everyone, since the dead may have been about to.  Returns how many
- * requests were failed; 0 for a free port; -EBUSY if it lives, -EXDEV if that
- * cannot be seen from this PID namespace.  Any process, any
+ * For a port whose owner is dead: what it was sent goes back to the senders with
+ * EOWNERDEAD, what it had accepted too, and the port is free.
+ *
+ * But while one that lives works on a request of the dead process (of any of its
+ * ports), that may be a part of what the process had accepted; its sender, did it have
+ * that back, would do it again, or use its data for something else, and the part would
+ * come over that.  So until nobody does, what was accepted stays, and none of the
+ * process's ports becomes free: recover again, or bind, to have that looked at again.  A
+ * request with another dead process counts while that process has to wait so itself.  How
+ * long that takes is up to those who work: one that is stuck must be ended.
+ *
+ * Recovers all others that are dead as well.  Wakes everyone, since the dead may have
+ * been about to.  Returns how many requests were failed; 0 for a free port; -EBUSY if
+ * it lives, -EXDEV if that cannot be seen from this PID namespace.  Any process, any
  * thread.  May be killed at any point and called again.
  */
 int xseg_recover(struct xseg *xs, uint32_t port);
@@ -266,10 +275,9 @@ int xseg_recover(struct xseg *xs, uint32_t port);
 int xseg_try_recover(struct xseg *xs, uint32_t port);
 
 /*
- * xseg_recover() of every port whose owner is dead, all at once, so that those
- * which hold each other's requests become free too.  Returns how many requests
- * were failed.  Without a lock, and quick, where nobody is dead.  Bind does the
- * same before it says -EAGAIN or -ENOSPC.
+ * xseg_recover() of every port whose owner is dead.  Returns how many requests were
+ * failed.  Without a lock, and quick, where nobody is dead.  Bind does the same before
+ * it says -EAGAIN or -ENOSPC.
  */
 int xseg_recover_dead(struct xseg *xs);
 

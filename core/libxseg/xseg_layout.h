@@ -89,7 +89,7 @@ struct xseg_lock_note {
 enum xseg_port_state {
 	XSEG_PORT_FREE = 0,
 	XSEG_PORT_BOUND = 1,
-	XSEG_PORT_DEAD = 2, /* owner gone; slots in the hands of others not yet back */
+	XSEG_PORT_DEAD = 2, /* owner gone; others work on requests of that process */
 };
 
 enum xseg_sleep {

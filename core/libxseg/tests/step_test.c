@@ -2,7 +2,8 @@
 /*
  * Kills a process after each single instruction of a call, in turn, and checks
  * every time that nothing is lost, answered twice, or unusable afterwards.  Or
- * stops it there, while another does something, and lets it go on.
+ * stops it there, while another does something, and lets it go on.  Instructions of
+ * libc do not count: to the others, all of a system call happens at once.
  * STEPS=N in the environment: at most N instructions of each call (spread out).
  * The source lines at which it stopped go to step_test.points, beside this program.
  */
@@ -10,7 +11,7 @@
 #include <sys/syscall.h>
 #include <sys/user.h>
 #include "internal.h"
-#include "test.h"
+#include "points.h"
 
 enum { VICTIM, PARENT, GONE, PORTS };
 enum { SLOTS = 4, SENT = 3, ALL = 10000000 };
@@ -18,6 +19,7 @@ enum { SLOTS = 4, SENT = 3, ALL = 10000000 };
 static struct xseg *xs; /* the parent's */
 static uint32_t mine;   /* first of its slots */
 static int sent;
+static struct addresses stops;
 
 static uint32_t first_of(struct xseg *handle, uint32_t port)
 {
@@ -138,6 +140,26 @@ static void someone_goes(struct xseg *handle)
 	xseg_leave(other);
 }
 
+/* The same, and the one that it sent, which may be a part of the two, is worked on. */
+static uint32_t part;
+static int part_is_out;
+
+static void someone_goes_with_a_part_out(struct xseg *handle)
+{
+	someone_goes(handle);
+	CHECK_EQ(xseg_accept(handle, PARENT, &part, 1), 1);
+	part_is_out = 1;
+}
+
+static void answer_part(struct xseg *handle)
+{
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(xseg_request(handle, mine + i)->state, XSEG_REQUEST_ACCEPTED);
+	xseg_request(handle, part)->status = 0;
+	CHECK_EQ(xseg_respond(handle, &part, 1), 1);
+	part_is_out = 0;
+}
+
 static void step_recover(struct xseg *handle)
 {
 	xseg_recover(handle, GONE);
@@ -253,6 +275,10 @@ static const struct call {
 	{ "accept and unbind", bind_victim, ask_victim, step_accept_and_unbind, NULL, NULL },
 	{ "leave", bind_victim, ask_victim, step_leave, NULL, NULL },
 	{ "recover", nothing, someone_goes, step_recover, NULL, NULL },
+	{ "recover with a part out", nothing, someone_goes_with_a_part_out, step_recover, NULL,
+	  NULL },
+	{ "recover as it comes", nothing, someone_goes_with_a_part_out, step_recover, answer_part,
+	  nothing },
 	{ "wake", bind_victim, fall_asleep, step_wake, NULL, NULL },
 	{ "submit to one who goes", bind_victim, goer_comes, step_ask_goer, goer_goes,
 	  expect_asked },
@@ -310,6 +336,10 @@ static void check_all(int variant)
 	int slept = ((struct xseg_port *)((char *)xseg_base(xs) + xseg_header(xs)->ports_at +
 			PARENT * xseg_header(xs)->port_stride))->sleeping != XSEG_AWAKE;
 
+	if (part_is_out) {
+		CHECK(xseg_recover(xs, GONE) >= 0);
+		answer_part(xs);
+	}
 	if (variant & 1) /* what the victim sent is served before anyone notices, or not */
 		serve(xs, PARENT, SLOTS);
 	if (variant & 2 || sent || slept) { /* else bind recovers by itself */
@@ -325,126 +355,32 @@ static void check_all(int variant)
 	CHECK_EQ(xseg_verify(xs, stderr), 0);
 }
 
-/* --- where it stopped --------------------------------------------------- */
+/* --- where it stops ------------------------------------------------------- */
 
-enum { POINTS_MAX = 1 << 14 };
+/* Where the child stands. */
+struct place {
+	uintptr_t at;   /* in this program, which is the child's too, at the same addresses; or 0 */
+	int sleeps;     /* it would sleep until rung, and so would the test */
+};
 
-static struct point {
-	char call[64], function[128], line[128]; /* line: FILE:NUMBER */
-	uint32_t count;
-} *points;
-static uint32_t nr_points;
-static FILE *addresses; /* CALL and address of each stop, one a line */
-
-/* The child is this program, at the same addresses. */
-static void note_stop(const char *call, pid_t child)
+static struct place place_of(pid_t child)
 {
 #ifdef __x86_64__
 	extern const char __executable_start, etext;
 	struct user_regs_struct regs;
+	struct place place = { 0 };
 
-	if (ptrace(PTRACE_GETREGS, child, NULL, &regs))
-		return;
+	CHECK(!ptrace(PTRACE_GETREGS, child, NULL, &regs));
 	if (regs.rip >= (uintptr_t)&__executable_start && regs.rip < (uintptr_t)&etext)
-		fprintf(addresses, "%s\t%#lx\n", call,
-			(unsigned long)(regs.rip - (uintptr_t)&__executable_start));
+		place.at = regs.rip - (uintptr_t)&__executable_start;
 	else
-		fprintf(addresses, "%s\t0\n", call); /* in libc, mostly: a system call */
+		place.sleeps = regs.rax == SYS_futex &&
+			(ptrace(PTRACE_PEEKTEXT, child, regs.rip, NULL) & 0xffff) == 0x050f;
+	return place;
 #else
-	(void)call, (void)child;
+	test_lacks("x86-64, whose instructions this test knows");
+	exit((void)child, test_exit_code);
 #endif
-}
-
-static void count_point(const char *call, const char *function, const char *line)
-{
-	struct point *p = points;
-
-	while (p < points + nr_points && (strcmp(p->call, call) || strcmp(p->line, line) ||
-					  strcmp(p->function, function)))
-		p++;
-	if (p == points + nr_points) {
-		if (nr_points == POINTS_MAX)
-			return;
-		nr_points++;
-		snprintf(p->call, sizeof(p->call), "%s", call);
-		snprintf(p->function, sizeof(p->function), "%s", function);
-		snprintf(p->line, sizeof(p->line), "%s", line);
-	}
-	p->count++;
-}
-
-static void chomp(char *line)
-{
-	line[strcspn(line, "\n (")] = 0;
-}
-
-/* Asks addr2line, which comes with the compiler, for what the addresses are. */
-static void name_points(const char *program)
-{
-	char command[512], call[64], function[128], line[128];
-	FILE *names;
-
-	snprintf(command, sizeof(command), "cut -f2 '%s.addresses' | addr2line -f -s -e '%s'",
-		 program, program);
-	fflush(addresses);
-	names = popen(command, "r");
-	rewind(addresses);
-	while (names && fgets(call, sizeof(call), addresses) &&
-	       fgets(function, sizeof(function), names) && fgets(line, sizeof(line), names)) {
-		int outside = strstr(call, "\t0\n") != NULL;
-
-		call[strcspn(call, "\t")] = 0;
-		chomp(function);
-		chomp(line);
-		count_point(call, outside ? "(libc)" : function, outside ? "-" : line);
-	}
-	if (names)
-		pclose(names);
-}
-
-static int by_function(const void *a, const void *b)
-{
-	const struct point *p = a, *q = b;
-
-	return strcmp(p->function, q->function) ?: strcmp(p->line, q->line) ?:
-	       strcmp(p->call, q->call);
-}
-
-/* The list to a file; of each function, how often and at how many lines, to stdout. */
-static void report_points(const char *program)
-{
-	char path[256], entry[160];
-	FILE *list;
-	int column = 0;
-
-	points = calloc(POINTS_MAX, sizeof(*points));
-	CHECK(points);
-	name_points(program);
-	qsort(points, nr_points, sizeof(*points), by_function);
-	snprintf(path, sizeof(path), "%s.points", program);
-	list = fopen(path, "w");
-	printf("  stopped in (times/at how many lines, which are in %s):\n ", path);
-	for (uint32_t i = 0, stops = 0, lines = 0; i < nr_points; i++) {
-		const struct point *p = &points[i], *next = p + 1;
-
-		if (list)
-			fprintf(list, "%-24s %-16s %5u  %s\n", p->function, p->line, p->count,
-				p->call);
-		stops += p->count;
-		lines += i + 1 == nr_points || strcmp(p->line, next->line) ||
-			 strcmp(p->function, next->function);
-		if (i + 1 < nr_points && !strcmp(p->function, next->function))
-			continue;
-		snprintf(entry, sizeof(entry), " %s %u/%u", p->function, stops, lines);
-		if (column + strlen(entry) > 96)
-			column = printf("\n ") - 1;
-		column += printf("%s", entry);
-		stops = lines = 0;
-	}
-	if (list)
-		fclose(list);
-	putchar('\n');
-	free(points);
 }
 
 /* --- stepping ----------------------------------------------------------- */
@@ -461,21 +397,6 @@ static void victim(const struct call *call)
 	raise(SIGSTOP);
 	call->after(handle);
 	_exit(0);
-}
-
-/* It would sleep until rung, and so would the test. */
-static int about_to_sleep(pid_t child)
-{
-#ifdef __x86_64__
-	struct user_regs_struct regs;
-
-	CHECK(!ptrace(PTRACE_GETREGS, child, NULL, &regs));
-	return regs.rax == SYS_futex &&
-	       (ptrace(PTRACE_PEEKTEXT, child, regs.rip, NULL) & 0xffff) == 0x050f;
-#else
-	test_lacks("x86-64, whose instructions this test knows");
-	exit((void)child, test_exit_code);
-#endif
 }
 
 /* Lets a stopped child finish, unless it has finished the call. */
@@ -496,6 +417,7 @@ static long step(const struct call *call, long steps)
 {
 	pid_t child = fork();
 	int status, at_end = 0;
+	struct place place;
 	long done = 0;
 
 	if (!child)
@@ -505,14 +427,17 @@ static long step(const struct call *call, long steps)
 		return -1;
 	CHECK(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
 	call->parent(xs);
-	for (; done < steps && !at_end && !about_to_sleep(child); done += !at_end) {
+	place = place_of(child);
+	while (done < steps && !at_end && !place.sleeps) {
 		CHECK(!ptrace(PTRACE_SINGLESTEP, child, NULL, NULL));
 		CHECK_EQ(waitpid(child, &status, 0), child);
 		CHECK(WIFSTOPPED(status));
 		at_end = WSTOPSIG(status) == SIGSTOP;
+		place = place_of(child);
+		done += !at_end && place.at;
 	}
 	if (steps != ALL)
-		note_stop(call->name, child);
+		note_address(&stops, call->name, place.at);
 	if (call->during) {
 		call->during(xs);
 		go_on(child, at_end);
@@ -532,19 +457,16 @@ static int each_step(const struct call *call, long most)
 		return 0;
 	for (long n = below(stride); n < all; n += stride, runs++)
 		step(call, n);
-	printf("  %-22s %6ld instructions, stopped after %ld of them\n", call->name, all, runs);
+	printf("  %-23s %6ld instructions, stopped after %ld of them\n", call->name, all, runs);
 	return 1;
 }
 
 int main(int argc __attribute__((unused)), char **argv)
 {
 	const char *steps = getenv("STEPS");
-	char path[256];
 
 	test_begin("step");
-	snprintf(path, sizeof(path), "%s.addresses", argv[0]);
-	addresses = fopen(path, "w+");
-	CHECK(addresses);
+	open_addresses(&stops, argv[0]);
 	xs = make(PORTS, SLOTS, 3 * SLOTS, 3 * 4096);
 	CHECK_EQ(xseg_bind(xs, PARENT, SLOTS, 0, "parent", PARENT), 0);
 	mine = first_of(xs, PARENT);
@@ -553,8 +475,8 @@ int main(int argc __attribute__((unused)), char **argv)
 			test_lacks("ptrace, to stop a process between two instructions");
 			break;
 		}
+	name_addresses(&stops);
 	report_points(argv[0]);
-	unlink(path);
 	xseg_leave(xs);
 	return test_exit_code;
 }

@@ -83,10 +83,11 @@ kill -STOP $echo
 "${BUILD:-build}/echo" $name 1 0 'never back' 2>/dev/null &
 asker=$!
 sleep 0.3
-kill -KILL $echo $asker
-wait $echo $asker 2>/dev/null
+kill -KILL $echo
+wait $echo 2>/dev/null
 expect 4 "is dead: recover it" -g $name verify
 expect 0 "1 requests" -g $name recoverlocks $echo
+wait $asker && { echo "echo: no answer, and it is content"; failed=1; }
 expect 0 "0 requests" -g $name recoverlocks
 expect 0 "0 contradictions" -g $name verify
 printf '\7' | dd of=/dev/shm/$name bs=1 seek=4096 conv=notrunc 2>/dev/null
