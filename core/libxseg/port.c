@@ -298,12 +298,19 @@ static int in_state(const struct xseg *xs, uint32_t port, uint32_t state)
 	return xs_load(&xs_port(xs, port)->state) == state;
 }
 
-/* All ports of a process are dead from one moment on, as far as recovery sees. */
+/*
+ * All ports of a process are dead from one moment on, as far as recovery sees.  So is a
+ * port in a state that there is not.
+ */
 static void mark_dead(struct xseg *xs)
 {
 	for (uint32_t port = 0; port < xs->h.nr_ports; port++) {
-		if (!in_state(xs, port, XSEG_PORT_BOUND) || xseg_alive(xs, port))
+		if (in_state(xs, port, XSEG_PORT_FREE) || xseg_alive(xs, port))
 			continue;
+		if (!in_state(xs, port, XSEG_PORT_BOUND)) {
+			xs_store_mb(&xs_port(xs, port)->state, XSEG_PORT_DEAD);
+			continue;
+		}
 		for (uint32_t other = 0; other < xs->h.nr_ports; other++)
 			if (in_state(xs, other, XSEG_PORT_BOUND) &&
 			    same_owner(xs_port(xs, other), xs_port(xs, port)))

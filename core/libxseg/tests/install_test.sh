@@ -62,7 +62,7 @@ echo=
 
 # a command is the first word of a line, or of what follows a comma there
 commands() {
-	sed 's/, /\n/g' | sed -n 's/^\([a-z-]*\).*/\1/p'
+	sed 's/, \([a-z]\)/\n\1/g' | sed -n 's/^\([a-z-]*\).*/\1/p'
 }
 same "the help's and the manual's commands" \
 	"$("$root/usr/bin/xseg" --help | sed -n 's/^  \([a-z].*\)/\1/p' | sed 's/  .*//' | commands)" \
