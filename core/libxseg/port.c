@@ -429,16 +429,30 @@ int xseg_try_recover(struct xseg *xs, uint32_t port)
 	return xs_bad_port(xs, port) ?: xs_try_lock(xs) ?: recover_locked(xs, port);
 }
 
+/* The ports of a process lie together mostly: its life is looked at once for a run of them. */
+static int is_anyone_dead(struct xseg *xs)
+{
+	const struct xseg_port *alive = NULL;
+
+	for (uint32_t port = 0; port < xs->h.nr_ports; port++) {
+		const struct xseg_port *p = xs_port(xs, port);
+
+		if (alive && in_state(xs, port, XSEG_PORT_BOUND) && same_owner(p, alive))
+			continue;
+		if (needs_burial(xs, port))
+			return 1;
+		alive = in_state(xs, port, XSEG_PORT_BOUND) ? p : NULL;
+	}
+	return 0;
+}
+
 int xseg_recover_dead(struct xseg *xs)
 {
-	uint32_t port = 0;
 	int rc = xs_spoilt(xs);
 
 	if (rc)
 		return rc;
-	while (port < xs->h.nr_ports && !needs_burial(xs, port))
-		port++;
-	if (port == xs->h.nr_ports)
+	if (!is_anyone_dead(xs))
 		return 0;
 	rc = xs_lock(xs);
 	if (rc)

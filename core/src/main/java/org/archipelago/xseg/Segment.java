@@ -115,6 +115,17 @@ public final class Segment implements AutoCloseable {
         return metadata().getInt(portAt(port) + SegmentDescriptor.PORT_STATE) == SegmentDescriptor.PORT_FREE;
     }
 
+    /** What the owner of a port calls itself. */
+    public String role(int port) {
+        byte[] name = new byte[SegmentDescriptor.NAME_MAX];
+        metadata().get(portAt(port) + SegmentDescriptor.PORT_ROLE, name);
+        int length = 0;
+        while (length < name.length && name[length] != 0) {
+            length++;
+        }
+        return new String(name, 0, length, StandardCharsets.UTF_8);
+    }
+
     /** When the owner of a port last said that it is at work: CLOCK_BOOTTIME, nanoseconds. */
     public long heartbeat(int port) {
         return metadata().getLong(portAt(port) + SegmentDescriptor.PORT_HEARTBEAT);

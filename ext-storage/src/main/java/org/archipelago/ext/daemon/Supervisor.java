@@ -84,6 +84,7 @@ final class Supervisor implements AutoCloseable {
 
     private void look() {
         while (!closed) {
+            segment.recoverDead(); // again, where others still had parts of what one had been asked
             for (Map.Entry<String, Ward> entry : wards.entrySet()) {
                 try {
                     look(entry.getKey(), entry.getValue());

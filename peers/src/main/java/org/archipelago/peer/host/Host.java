@@ -10,6 +10,7 @@ import org.archipelago.posix.Errno;
 import org.archipelago.xseg.LibXseg;
 import org.archipelago.xseg.Request;
 import org.archipelago.xseg.Segment;
+import org.archipelago.xseg.SegmentException;
 
 /**
  * The process that runs peers: a segment, the reactors, and which port is served here. A request
@@ -22,6 +23,9 @@ import org.archipelago.xseg.Segment;
 public final class Host implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger(Host.class.getName());
 
+    private static final long PREDECESSOR_NANOS = 15_000_000_000L;
+    private static final long PREDECESSOR_MILLIS = 20;
+
     private final Segment segment;
     private final Reactor[] reactors;
     private final Map<Integer, Peer[]> served = new HashMap<>();
@@ -31,12 +35,17 @@ public final class Host implements AutoCloseable {
     private final List<Peer> closing = new ArrayList<>();
 
     /**
+     * Waits for the requests of a process of that name that died: what others do for it must not come after what they
+     * do for this one.
+     *
      * @param segment stays the caller's to close, after this host; it keeps its memory while a reactor still runs
      * @param reactors how many threads, at least 1
-     * @param spinNanos how long a reactor looks for work before it sleeps
+     * @param spinNanos how long a reactor looks for work before it sleeps, at most
+     * @throws SegmentException EAGAIN where that takes too long: those who have the requests are stuck
      */
     public Host(String name, Segment segment, int reactors, long spinNanos) {
         this.segment = segment;
+        awaitPredecessor(name);
         this.byPort = new Peer[segment.ports()][];
         this.reactors = new Reactor[reactors];
         this.slots = new Slots[reactors];
@@ -47,6 +56,33 @@ public final class Host implements AutoCloseable {
             this.rings[i] = new Rings(this, slots[i], this.reactors[i]);
         }
         segment.retain();
+    }
+
+    private void awaitPredecessor(String name) {
+        long end = System.nanoTime() + PREDECESSOR_NANOS;
+        segment.recoverDead();
+        while (hasDeadPorts(name + ":")) {
+            if (System.nanoTime() - end > 0) {
+                throw new SegmentException(Errno.EAGAIN, "requests of a former process " + name + " are still being worked on by "
+                    + "others after " + PREDECESSOR_NANOS / 1_000_000_000 + " s: xseg reportall shows who has them; end that process");
+            }
+            try {
+                Thread.sleep(PREDECESSOR_MILLIS);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new SegmentException(Errno.EINTR, "interrupted");
+            }
+            segment.recoverDead();
+        }
+    }
+
+    private boolean hasDeadPorts(String roles) {
+        for (int port = 0; port < segment.ports(); port++) {
+            if (!segment.isFree(port) && segment.role(port).startsWith(roles) && LibXseg.xseg_alive(segment.handle(), port) == 0) {
+                return true;
+            }
+        }
+        return false;
     }
 
     public Segment segment() {
@@ -66,7 +102,7 @@ public final class Host implements AutoCloseable {
      * Serves a port here: makes an instance of a peer for each reactor. Before {@link #start}. What others send to
      * it comes to one of the reactors, which hands it to the one that the target belongs to.
      *
-     * @throws org.archipelago.xseg.SegmentException when the port belongs to another living process
+     * @throws SegmentException when the port belongs to another living process
      */
     public void serve(int port, String role, Function<Reactor, Peer> instance) {
         Peer[] peers = new Peer[reactors.length];
@@ -165,13 +201,13 @@ public final class Host implements AutoCloseable {
         for (int i = closing.size() - 1; i >= 0; i--) {
             closing.get(i).close();
         }
-        for (int port : served.keySet()) {
-            LibXseg.xseg_unbind(segment.handle(), port);
-        }
         boolean over = true;
         for (int i = 0; i < reactors.length; i++) {
             slots[i].close();
             over &= !reactors[i].isAlive();
+        }
+        for (int port : served.keySet()) {
+            LibXseg.xseg_unbind(segment.handle(), port); // unless parts of what it owes are still with others
         }
         if (over) {
             segment.release();

@@ -13,8 +13,6 @@ import org.archipelago.xseg.LibXseg;
 import org.archipelago.xseg.Op;
 import org.archipelago.xseg.Request;
 import org.archipelago.xseg.Segment;
-import org.archipelago.xseg.SegmentDescriptor;
-import org.archipelago.xseg.SegmentException;
 import org.archipelago.xseg.Target;
 
 /**
@@ -65,12 +63,11 @@ final class TortureWorker {
     private void run() throws InterruptedException {
         boolean blocker = me < TortureLedger.BLOCKERS;
         boolean client = me >= TortureLedger.BLOCKERS + TortureLedger.COMPOSERS;
-        awaitPredecessor();
         try (Host host = new Host("torture-" + me, segment, REACTORS, 20_000)) {
             if (blocker) {
-                serve(host, reactor -> request -> block(reactor, request));
+                host.serve(me, "torture-" + me, reactor -> request -> block(reactor, request));
             } else if (!client) {
-                serve(host, reactor -> new Composer(host, reactor));
+                host.serve(me, "torture-" + me, reactor -> new Composer(host, reactor));
             }
             ledger.progress(1);
             host.start();
@@ -84,38 +81,6 @@ final class TortureWorker {
             while (ledger.phase() < last || out.get() > 0) {
                 check(out.get() == 0 || System.nanoTime() - heard < PATIENCE_NANOS, "lost: " + out + " requests");
                 Thread.sleep(2);
-            }
-        }
-    }
-
-    /** What a dead predecessor has sent, with whomever, must not arrive after what this one sends. */
-    private void awaitPredecessor() throws InterruptedException {
-        for (long from = System.nanoTime(); hasPredecessor(); Thread.sleep(5)) {
-            check(System.nanoTime() - from < PATIENCE_NANOS, "what the predecessor has sent does not come back");
-            segment.recoverDead();
-        }
-    }
-
-    private boolean hasPredecessor() {
-        for (int port = 0; port < segment.ports(); port++) {
-            byte[] role = new byte[SegmentDescriptor.NAME_MAX];
-            int at = segment.portAt(port);
-            segment.metadata().get(at + SegmentDescriptor.PORT_ROLE, role);
-            if (segment.metadata().getInt(at + SegmentDescriptor.PORT_STATE) != SegmentDescriptor.PORT_FREE
-                    && new String(role).startsWith("torture-" + me + ":")) {
-                return true;
-            }
-        }
-        return false;
-    }
-
-    private void serve(Host host, java.util.function.Function<Reactor, Peer> instance) throws InterruptedException {
-        for (long from = System.nanoTime(); ; Thread.sleep(5)) {
-            try {
-                host.serve(me, "torture-" + me, instance);
-                return;
-            } catch (SegmentException e) {
-                check(e.errno() == Errno.EAGAIN && System.nanoTime() - from < PATIENCE_NANOS, e);
             }
         }
     }
