@@ -41,6 +41,7 @@ final class Connection implements Watcher {
     private final Export export;
     private final int fd;
     private final int place;
+    private final boolean allowsStructured;
     private final ReceiveBuffer input;
     private final ReplyQueue replies;
     private final Negotiation negotiation;
@@ -57,12 +58,16 @@ final class Connection implements Watcher {
     private int questions;
     private boolean retired;
 
-    /** @param fd non-blocking; becomes this connection's */
-    Connection(Station station, Export export, int fd, int place) {
+    /**
+     * @param fd non-blocking; becomes this connection's
+     * @param allowsStructured its client may have structured replies
+     */
+    Connection(Station station, Export export, int fd, int place, boolean allowsStructured) {
         this.station = station;
         this.export = export;
         this.fd = fd;
         this.place = place;
+        this.allowsStructured = allowsStructured;
         this.input = station.takeReceiveBuffer();
         this.replies = new ReplyQueue(station.vector());
         this.negotiation = new Negotiation(this, station, input);
@@ -88,6 +93,10 @@ final class Connection implements Watcher {
 
     int place() {
         return place;
+    }
+
+    boolean allowsStructured() {
+        return allowsStructured;
     }
 
     boolean isOpen() {
