@@ -178,6 +178,37 @@ class HostileClientTest {
         }
     }
 
+    /** A simple reply's header goes out when all of its data is there: each of these wants as much as there is, and none reads. */
+    @Test
+    void slowReadersOfLargeSimpleReplies_leaveRoomForOthers() throws IOException, InterruptedException {
+        int length = 1 << 20;
+        int requests = 16;
+        List<NbdClient> slow = new ArrayList<>();
+        for (int i = 0; i < 12; i++) {
+            NbdClient client = nbd.client("vol", false);
+            for (int request = 0; request < requests; request++) {
+                client.request(0, NbdProtocol.CMD_READ, request, 0, length);
+            }
+            slow.add(client);
+        }
+        NbdFixture.await("all at work", () -> nbd.status("vol").requestsInFlight() >= slow.size());
+        try (NbdClient fast = nbd.client("vol", false)) {
+            for (int i = 0; i < 30; i++) {
+                NbdFixture.assertBytes(fast.readSimple(12345, 70_000), disk.bytes(12345, 70_000));
+                NbdFixture.assertBytes(fast.readSimple(54321, length), disk.bytes(54321, length));
+            }
+            assertThat(nbd.status("vol").requestsInFlight()).isGreaterThanOrEqualTo(slow.size());
+        }
+        byte[] content = disk.bytes(0, length);
+        for (NbdClient client : slow) { // one after the other they wake up
+            for (int request = 0; request < requests; request++) {
+                assertThat(client.simple()).isEqualTo(new NbdClient.Simple(0, request));
+                NbdFixture.assertBytes(client.receive(length).array(), content);
+            }
+            client.close();
+        }
+    }
+
     @Test
     void slowWriters_doNotStopAFastOne() throws IOException {
         List<NbdClient> slow = new ArrayList<>();
