@@ -28,8 +28,6 @@ final class Connection implements Watcher {
 
     /** Calls that receive for one connection before others have their turn. */
     private static final int RECEIVES = 8;
-    /** Bytes of replies that are sent without looking at more requests first. */
-    private static final int SEND_AT = 256 << 10;
 
     /** Bytes of buffers, and pieces, that its operations hold; the station counts them. */
     long held;
@@ -160,7 +158,11 @@ final class Connection implements Watcher {
         return streaming;
     }
 
-    /** Queues what goes to the client; it is sent when this round's requests have been looked at. */
+    /**
+     * Queues what goes to the client. It is sent when this turn's requests have been looked at, and not before:
+     * a client that is woken between them, to find a part of what is coming, costs both sides more than the
+     * data's leaving the cache meanwhile.
+     */
     void send(Outgoing outgoing) {
         replies.add(outgoing);
         askForSettling();
@@ -170,13 +172,6 @@ final class Connection implements Watcher {
         if (!toSend) {
             toSend = true;
             station.hasReplies(this);
-        }
-    }
-
-    /** Sends, in the midst of handing out requests, once there is much: data is still in the cache then. */
-    void sendIfMuch() {
-        if (!full && replies.bytes() >= SEND_AT && isOpen()) {
-            transmit();
         }
     }
 
