@@ -5,7 +5,7 @@
  * that the user wrote where the command takes it.
  *
  *   loop-attach NAME  loop-detach NAME  loop-resize NAME               LIB/loop (root only)
- *   convert-in FORMAT FILE NAME  convert-out FORMAT NAME FILE          qemu-img convert, to or from the volume's NBD socket
+ *   convert-in FORMAT FILE NAME  convert-out FORMAT NAME FILE          qemu-img convert, to or from the volume's socket for that
  *   inspect FILE                                                       qemu-img info, as JSON
  *
  * The status is the program's; 77 it needs root, 78 an argument was refused, 79 it printed more than one frame holds,
@@ -182,7 +182,7 @@ static int verb_convert(bool in, const char *format, const char *given, const ch
 		return refuse(E_ARGUMENT, "archipelagod asks to convert \"%.100s\", which is no volume's name: refused", name);
 	if (!own_file(given, in ? 0 : 1, file, sizeof(file)))
 		return refuse_file(given);
-	snprintf(volume, sizeof(volume), "nbd:unix:%s/nbd/%s.sock", run, name);
+	snprintf(volume, sizeof(volume), "nbd:unix:%s/img/%s.sock", run, name);
 	if (isatty(2))
 		argv[n++] = "-p";
 	if (in) {

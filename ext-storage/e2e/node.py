@@ -257,6 +257,9 @@ class Node:
     def socket(self, volume):
         return f"{self.root}/run/nbd/{volume}.sock"
 
+    def image_socket(self, volume):
+        return f"{self.root}/run/img/{volume}.sock"
+
     def volumes(self):
         return [v["name"] for v in self.vlmc("list", "--json", "--all").json()["volumes"]]
 
@@ -304,7 +307,7 @@ class Node:
         """What is left of mappings, in words; an empty list where all is clean."""
         left = [f"loop device {d}" for d in self.loop_devices()] + [f"mount {m}" for m in self.mounts()]
         left += [f"process {pid} ({name})" for pid, name in self.processes().items() if "archip-loop" in name or "qemu" in name]
-        for folder in ("nbd", "mapped", "loop"):
+        for folder in ("nbd", "img", "mapped", "loop"):
             left += glob.glob(f"{self.root}/run/{folder}/*")
         return left
 

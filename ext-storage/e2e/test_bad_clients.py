@@ -155,6 +155,8 @@ def garbage(rng):
     yield nbd.go("../../etc"), False
     yield nbd.option(nbd.EXPORT_NAME, b"no such"), False
     yield nbd.option(nbd.LIST) * 200, False
+    yield nbd.option(nbd.STRUCTURED) * 200, False
+    yield nbd.option(nbd.STRUCTURED, b"x") + nbd.option(nbd.STRUCTURED) + half, False
     yield nbd.option(nbd.ABORT), False
     yield b"GET / HTTP/1.0\r\n\r\n", True
     yield rng.randbytes(28), True
@@ -170,10 +172,10 @@ def garbage(rng):
     yield nbd.request(nbd.READ, 8 * MIB, 1 * MIB) * 60, True  # and never reads the answers
 
 
-def let_in(node):
+def let_in(path):
     """A client that has been greeted; None where there are too many, or there were just now."""
     try:
-        return nbd.connect(node.socket("disk"), timeout=10)
+        return nbd.connect(path, timeout=10)
     except (EOFError, ConnectionError):
         return None
 
@@ -199,7 +201,8 @@ def test_nbd_garbage(node):
     kept, rng = [], random.Random(random.random())
     try:
         for sent, after in list(garbage(rng)):
-            client = await_(lambda: let_in(node), "room for a client after others have gone", 10)
+            path = rng.choice((node.socket("disk"), node.image_socket("disk")))
+            client = await_(lambda at=path: let_in(at), "room for a client after others have gone", 10)
             if after:
                 client.sendall(nbd.go("disk"))
             try:

@@ -159,7 +159,8 @@ def test_unprivileged_daemon():
         for folder in ("log", "data", "run"):
             check(os.stat(f"{node.root}/{folder}").st_mode & 0o007 == 0, f"others may look into {folder}")
         check(os.stat(node.root + "/run/control.sock").st_mode & 0o007 == 0, "others may use the control socket")
-        check(os.stat(node.socket("disk")).st_mode & 0o007 == 0, "others may use the NBD socket")
+        for socket in (node.socket("disk"), node.image_socket("disk")):
+            check(os.stat(socket).st_mode & 0o007 == 0, f"others may use {socket}")
         node.vlmc("unmap", "alone")
         node.hook("detach", "disk")
 

@@ -388,7 +388,7 @@ class ClientTest(unittest.TestCase):
         def said():
             with open(self.root + "/qemu") as f:
                 return f.read().split("\n")[:-1]
-        nbd = f"nbd:unix:{self.root}/run/nbd/vol.sock"
+        nbd = f"nbd:unix:{self.root}/run/img/vol.sock"
         got, _ = self.ask("convert-in", "qcow2", "im:age", "vol", argv=[self.vlmc, "import", "im:age"])
         self.assertEqual(got, (5, b""))
         self.assertEqual(said(), ["convert", "-m", "8", "-n", "-W", "-f", "qcow2", "-O", "raw", "./im:age", nbd])

@@ -53,15 +53,29 @@ public record Locations(Path configuration, Path run, Path log, Path data, Path 
     }
 
     /**
-     * The NBD socket of a volume. A Unix socket's path has at most 107 bytes, so in /run/archipelago a volume's
+     * The NBD socket of a volume for guests, the loop helper and all others but programs that copy images. A Unix
+     * socket's path has at most 107 bytes, so in /run/archipelago a volume's
      * name can have 80.
      *
      * @throws IllegalArgumentException if the volume's name would lead out of the folder
      */
     public Path nbdSocket(String volume) {
+        return socket("nbd", volume);
+    }
+
+    /**
+     * The NBD socket of a volume for programs that copy images, with block status; as long as the other.
+     *
+     * @throws IllegalArgumentException if the volume's name would lead out of the folder
+     */
+    public Path imageSocket(String volume) {
+        return socket("img", volume);
+    }
+
+    private Path socket(String folder, String volume) {
         if (volume.isEmpty() || volume.indexOf('/') >= 0 || volume.indexOf('\0') >= 0) {
             throw new IllegalArgumentException("no name of a volume: " + Literal.quote(volume));
         }
-        return run.resolve("nbd").resolve(volume + ".sock");
+        return run.resolve(folder).resolve(volume + ".sock");
     }
 }

@@ -41,6 +41,7 @@ class LocationsTest {
     @Test
     void socketsOfVolumes() {
         assertThat(HOST.nbdSocket("disk0.ext")).isEqualTo(Path.of("/run/archipelago/nbd/disk0.ext.sock"));
+        assertThat(HOST.imageSocket("disk0.ext")).isEqualTo(Path.of("/run/archipelago/img/disk0.ext.sock"));
         assertThat(HOST.nbdSocket("a".repeat(80)).toString().length()).isLessThanOrEqualTo(107);
         for (String name : List.of("", "/", "../x", "a/b", "a\0b")) {
             assertThatThrownBy(() -> HOST.nbdSocket(name)).isInstanceOf(IllegalArgumentException.class)

@@ -83,7 +83,7 @@ final class LocalConsole implements Console {
     }
 
     private String volume(String name) {
-        return "nbd:unix:" + locations.nbdSocket(name);
+        return "nbd:unix:" + locations.imageSocket(name);
     }
 
     /** With the caller's rights, though this process may work as another user. */

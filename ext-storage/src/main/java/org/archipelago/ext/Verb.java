@@ -33,12 +33,12 @@ public final class Verb {
         return List.of("inspect", file);
     }
 
-    /** Copies an image into a volume's NBD socket. */
+    /** Copies an image into a volume, through its NBD socket for that. */
     public static List<String> convertIn(String format, String file, String volume) {
         return List.of("convert-in", format, file, volume);
     }
 
-    /** Copies a volume's NBD socket into an image. */
+    /** Copies a volume into an image, through its NBD socket for that. */
     public static List<String> convertOut(String format, String volume, String file) {
         return List.of("convert-out", format, volume, file);
     }

@@ -33,6 +33,7 @@ final class Folders {
         make(locations.log(), GROUP_READS, configuration.daemon(), give);
         make(locations.data(), OWN, configuration.daemon(), give);
         make(locations.run().resolve("nbd"), GROUP_READS, configuration.daemon(), give);
+        make(locations.run().resolve("img"), GROUP_READS, configuration.daemon(), give);
         make(locations.run().resolve("mapped"), GROUP_READS, configuration.daemon(), give);
     }
 

@@ -33,19 +33,17 @@ final class NbdExports implements Exports, AutoCloseable {
     }
 
     @Override
-    public synchronized Path hold(String volume, String holder) {
+    public synchronized void hold(String volume, String holder) {
         if (closed) {
             throw new Failure(ExitCode.TRY_AGAIN, "volume " + volume + " cannot be served now: archipelagod is stopping");
         }
-        Path socket = locations.nbdSocket(volume);
         if (!holders.containsKey(volume)) {
-            serve(volume, socket);
+            serve(volume, locations.nbdSocket(volume), locations.imageSocket(volume));
         }
         holders.computeIfAbsent(volume, v -> new HashSet<>()).add(holder);
-        return socket;
     }
 
-    private void serve(String volume, Path socket) {
+    private void serve(String volume, Path socket, Path images) {
         int length = socket.toString().getBytes(StandardCharsets.UTF_8).length;
         if (length > ControlServer.PATH_MAX) {
             throw Failure.usage("volume name '" + volume + "' is too long here: its socket " + socket + " would have " + length
@@ -53,10 +51,11 @@ final class NbdExports implements Exports, AutoCloseable {
         }
         try {
             Files.createDirectories(socket.getParent());
+            Files.createDirectories(images.getParent());
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot make " + socket.getParent() + ": " + e.getMessage(), e);
+            throw new UncheckedIOException("cannot make the folders of " + socket + " and " + images + ": " + e.getMessage(), e);
         }
-        change(() -> endpoint.export(volume, socket, new ExportInfo(0, false))); // each client is told the size at its time
+        change(() -> endpoint.export(volume, socket, images, new ExportInfo(0, false))); // each client is told the size at its time
     }
 
     private static void change(Runnable change) {

@@ -11,7 +11,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.archipelago.ext.Failure;
 
 /**
- * What an import or export has for a moment, a hidden volume and a socket, stays when its process is killed. The next
+ * What an import or export has for a moment, a hidden volume and its sockets, stays when its process is killed. The next
  * daemon takes it away: under the node's identity, which it has, nobody else is at work.
  */
 public final class Leftovers {
@@ -44,14 +44,15 @@ public final class Leftovers {
 
     /** For a daemon that starts and has served nobody yet. The volumes go a little later: their roles may have yet to start. */
     public static void removeAll(Node node) {
-        removeSockets(node);
+        removeSockets(node, "nbd");
+        removeSockets(node, "img");
         Thread thread = new Thread(() -> removeVolumes(node), "leftovers");
         thread.setDaemon(true);
         thread.start();
     }
 
-    private static void removeSockets(Node node) {
-        Path folder = node.locations().run().resolve("nbd");
+    private static void removeSockets(Node node, String name) {
+        Path folder = node.locations().run().resolve(name);
         try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, p -> isLeft(node, p.getFileName().toString()))) {
             for (Path file : files) {
                 Files.deleteIfExists(file);

@@ -185,6 +185,7 @@ class DaemonTest {
         vlmc("map", "v");
         restart("none");
         assertThat(locations.nbdSocket("v")).exists();
+        assertThat(locations.imageSocket("v")).exists();
         assertThat(vlmc("showmapped", "-n", "-o", "id,volume,state").output()).isEqualTo("1  v  attached\n");
         vlmc("unmap", "v");
         assertThat(new MappingStore(locations.run()).all()).isEmpty();
@@ -220,7 +221,7 @@ class DaemonTest {
         assertThat(hook("remove", "u.ext.disk0").errors()).contains("does not exist");
         hook("detach", "u.ext.disk0");
         assertThat(vlmc("list", "-n").output()).isEmpty();
-        assertThat(locations.run().resolve("nbd").toFile().list()).isEmpty();
+        assertNoSockets();
     }
 
     @Test
@@ -328,7 +329,7 @@ class DaemonTest {
         }
         assertThat(new MappingStore(locations.run()).all().size()).isLessThanOrEqualTo(1);
         hook("detach", "v");
-        assertThat(locations.run().resolve("nbd").toFile().list()).isEmpty();
+        assertNoSockets();
     }
 
     @Test
@@ -338,7 +339,7 @@ class DaemonTest {
         expect(ExitCode.FAILED, console, "vlmc", "import", "some.img", "image");
         assertThat(console.verbs().get(1)).startsWith("convert-in", "raw", "some.img");
         assertThat(vlmc("list", "-a", "-n").output()).isEmpty();
-        assertThat(locations.run().resolve("nbd").toFile().list()).isEmpty();
+        assertNoSockets();
     }
 
     @Test
@@ -379,17 +380,26 @@ class DaemonTest {
         volumes.forEach(name -> node().volumes().create(name, 1 << 20, "", Map.of()));
         daemon.close();
         Path nbd = locations.run().resolve("nbd");
+        Path images = locations.run().resolve("img");
         for (String name : List.of(volumes.get(0) + ".sock", ".new-1234", "gone.sock")) {
             Files.createFile(nbd.resolve(name));
+            Files.createFile(images.resolve(name));
         }
         Files.createSymbolicLink(nbd.resolve("gone.sock,file.reconnect-delay=300"), Path.of("gone.sock"));
         daemon = new Daemon(locations);
         assertThat(nbd.toFile().list()).containsOnly("v.sock", "v.sock,file.reconnect-delay=300");
+        assertThat(images.toFile().list()).containsOnly("v.sock");
         while (vlmc("list", "-a", "-n", "-o", "name").output().contains(volumes.get(0))) {
             Thread.sleep(10);
         }
         assertThat(vlmc("list", "-a", "-n", "-o", "name").output()).isEqualTo(volumes.get(1) + "\nv\n");
         vlmc("unmap", "v");
+    }
+
+    private void assertNoSockets() {
+        for (String folder : List.of("nbd", "img")) {
+            assertThat(locations.run().resolve(folder).toFile().list()).as("sockets in " + folder).isEmpty();
+        }
     }
 
     private Node node() {

@@ -28,8 +28,6 @@ final class Connection implements Watcher {
 
     /** Calls that receive for one connection before others have their turn. */
     private static final int RECEIVES = 8;
-    /** Bytes of replies that are sent without looking at more requests first. */
-    private static final int SEND_AT = 256 << 10;
 
     /** Bytes of buffers, and pieces, that its operations hold; the station counts them. */
     long held;
@@ -41,6 +39,7 @@ final class Connection implements Watcher {
     private final Export export;
     private final int fd;
     private final int place;
+    private final boolean allowsStructured;
     private final ReceiveBuffer input;
     private final ReplyQueue replies;
     private final Negotiation negotiation;
@@ -57,12 +56,16 @@ final class Connection implements Watcher {
     private int questions;
     private boolean retired;
 
-    /** @param fd non-blocking; becomes this connection's */
-    Connection(Station station, Export export, int fd, int place) {
+    /**
+     * @param fd non-blocking; becomes this connection's
+     * @param allowsStructured its client may have structured replies
+     */
+    Connection(Station station, Export export, int fd, int place, boolean allowsStructured) {
         this.station = station;
         this.export = export;
         this.fd = fd;
         this.place = place;
+        this.allowsStructured = allowsStructured;
         this.input = station.takeReceiveBuffer();
         this.replies = new ReplyQueue(station.vector());
         this.negotiation = new Negotiation(this, station, input);
@@ -88,6 +91,10 @@ final class Connection implements Watcher {
 
     int place() {
         return place;
+    }
+
+    boolean allowsStructured() {
+        return allowsStructured;
     }
 
     boolean isOpen() {
@@ -151,7 +158,11 @@ final class Connection implements Watcher {
         return streaming;
     }
 
-    /** Queues what goes to the client; it is sent when this round's requests have been looked at. */
+    /**
+     * Queues what goes to the client. It is sent when this turn's requests have been looked at, and not before:
+     * a client that is woken between them, to find a part of what is coming, costs both sides more than the
+     * data's leaving the cache meanwhile.
+     */
     void send(Outgoing outgoing) {
         replies.add(outgoing);
         askForSettling();
@@ -161,13 +172,6 @@ final class Connection implements Watcher {
         if (!toSend) {
             toSend = true;
             station.hasReplies(this);
-        }
-    }
-
-    /** Sends, in the midst of handing out requests, once there is much: data is still in the cache then. */
-    void sendIfMuch() {
-        if (!full && replies.bytes() >= SEND_AT && isOpen()) {
-            transmit();
         }
     }
 

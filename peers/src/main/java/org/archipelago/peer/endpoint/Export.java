@@ -4,59 +4,60 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.archipelago.peer.host.Watcher;
-import org.archipelago.posix.Errno;
 import org.archipelago.posix.Posix;
 import org.archipelago.xseg.Target;
 
-/** A volume and the socket that it is reached through; takes its clients. For its reactor's thread alone. */
-final class Export implements Watcher {
-    /** Clients taken before others have their turn. */
-    private static final int ACCEPTS = 16;
-    /** How long to leave clients waiting when the process has no descriptor for them. */
-    private static final long PAUSE_NANOS = 200_000_000L;
-
+/**
+ * A volume, the sockets that it is reached through and its clients. A client does not say what it is, but
+ * where it comes in does: guests get simple replies, which cost them two system calls less a read; programs
+ * that copy images may have structured ones, without which there is no block status, and so no skipping of
+ * what is empty. For its reactor's thread alone.
+ */
+final class Export {
     private final Station station;
     private final String volume;
     private final Target target;
     private final byte[] name;
     private final Path socket;
     private final boolean alwaysReadOnly;
-    private final int fd;
+    private final Acceptor guests;
+    private final Acceptor images;
     private final List<Connection> connections = new ArrayList<>();
     private boolean readOnly;
     private long size;
     private long bytesServed;
     private boolean open;
 
-    /** @param fd a listening socket, non-blocking; becomes this export's with {@link #begin} */
-    Export(Station station, String volume, Path socket, ExportInfo info, int fd) {
+    /** The sockets become this export's with {@link #begin}. */
+    Export(Station station, String volume, ExportInfo info, UnixListener guests, UnixListener images) {
         this.station = station;
         this.volume = volume;
         this.target = Target.of(volume);
         this.name = volume.getBytes(StandardCharsets.UTF_8);
-        this.socket = socket;
+        this.socket = guests.path();
         this.alwaysReadOnly = info.readOnly();
         this.readOnly = info.readOnly();
         this.size = info.size();
-        this.fd = fd;
+        this.guests = new Acceptor(station, this, guests, false);
+        this.images = new Acceptor(station, this, images, true);
     }
 
     void begin() {
         open = true;
         station.exports().add(this);
-        station.reactor().watch(fd, Posix.EPOLLIN, this);
+        guests.begin();
+        images.begin();
     }
 
-    /** Closes the socket and every connection. */
+    /** Closes the sockets and every connection. */
     void end() {
         if (!open) {
             return;
         }
         open = false;
         station.exports().remove(this);
-        station.reactor().unwatch(fd);
-        Posix.close(fd);
+        guests.end();
+        images.end();
         for (Connection connection : List.copyOf(connections)) {
             connection.close();
         }
@@ -66,7 +67,7 @@ final class Export implements Watcher {
         return volume;
     }
 
-    /** Any thread. */
+    /** That of the guests. Any thread. */
     Path socket() {
         return socket;
     }
@@ -119,22 +120,8 @@ final class Export implements Watcher {
         return new ExportStatus(volume, socket, size, connections.size(), inFlight, bytesServed);
     }
 
-    @Override
-    public void ready(int events) {
-        for (int i = 0; i < ACCEPTS && open; i++) {
-            int client = Posix.accept4(fd, 0, 0, Posix.SOCK_NONBLOCK | Posix.SOCK_CLOEXEC);
-            if (client >= 0) {
-                take(client);
-            } else if (Posix.errno() == Errno.EAGAIN) {
-                return;
-            } else if (isShortage(Posix.errno())) {
-                pause(Posix.errno());
-                return;
-            } // else that client has gone again
-        }
-    }
-
-    private void take(int client) {
+    /** A client has come, to a socket whose clients may have structured replies or not. */
+    void take(int client, boolean structured) {
         int limit = station.settings().connectionsPerVolume();
         if (connections.size() >= limit) {
             refuse(client, "volume " + volume + " has " + limit + " clients");
@@ -146,7 +133,7 @@ final class Export implements Watcher {
             return;
         }
         station.setSendBuffer(client);
-        Connection connection = new Connection(station, this, client, place);
+        Connection connection = new Connection(station, this, client, place, structured);
         connections.add(connection);
         connection.begin();
         station.watchNegotiations();
@@ -155,19 +142,5 @@ final class Export implements Watcher {
     private void refuse(int client, String why) {
         Posix.close(client);
         station.complaints().add("NBD: refused a client of volume " + volume + ": " + why);
-    }
-
-    private static boolean isShortage(int errno) {
-        return errno == Errno.EMFILE || errno == 23 /* ENFILE */ || errno == Errno.ENOMEM || errno == 105 /* ENOBUFS */;
-    }
-
-    private void pause(int errno) {
-        station.complaints().add("NBD: cannot take a client of volume " + volume + ": " + Errno.text(errno));
-        station.reactor().rewatch(fd, 0);
-        station.reactor().schedule(PAUSE_NANOS, () -> {
-            if (open) {
-                station.reactor().rewatch(fd, Posix.EPOLLIN);
-            }
-        });
     }
 }

@@ -16,14 +16,14 @@ import java.util.function.Supplier;
 import org.archipelago.peer.host.Host;
 import org.archipelago.peer.host.Reactor;
 import org.archipelago.posix.Errno;
-import org.archipelago.posix.Posix;
 import org.archipelago.xseg.Target;
 
 /**
- * Serves volumes over the NBD protocol, each on a Unix socket of its own: a kernel's nbd device, qemu
- * and any other client of the newstyle protocol can use them. A volume's socket and all its
- * connections live on the reactor that the volume belongs to; bytes go from the socket to a buffer in
- * the segment, and back, without another copy.
+ * Serves volumes over the NBD protocol, each on two Unix sockets of its own: a kernel's nbd device, qemu
+ * and any other client of the newstyle protocol can use them. The one is for guests and has simple
+ * replies; the other is for programs that copy images and has structured replies and block status
+ * (base:allocation). A volume's sockets and all its connections live on the reactor that the volume
+ * belongs to; bytes go from the socket to a buffer in the segment, and back, without another copy.
  *
  * <p>All methods may be called from any thread. They hand over to a reactor and wait for it, at most
  * {@value #WAIT_MILLIS} ms; an {@link EndpointException} with ETIMEDOUT then says which.
@@ -31,7 +31,7 @@ import org.archipelago.xseg.Target;
 public final class NbdEndpoint implements AutoCloseable {
     private static final long WAIT_MILLIS = 10_000;
 
-    private record Entry(Export export, UnixListener listener) {}
+    private record Entry(Export export, List<UnixListener> listeners) {}
 
     private final Host host;
     private final Station[] stations;
@@ -57,42 +57,43 @@ public final class NbdEndpoint implements AutoCloseable {
     }
 
     /**
-     * Serves a volume on a socket, mode 0660, which replaces whatever socket has that path.
+     * Serves a volume on two sockets, mode 0660, which replace whatever sockets have those paths. Both or none.
      *
-     * @param socket at most 107 bytes, in a folder that exists
-     * @throws EndpointException EEXIST where the volume is exported already or the path is not a
+     * @param guests the path of the one with simple replies: at most 107 bytes, in a folder that exists
+     * @param images the same for the one with structured replies; another path
+     * @throws EndpointException EEXIST where the volume is exported already or a path is not a
      *     socket's, ENAMETOOLONG, ENOENT without the folder, EBUSY where another thread changes it at
      *     this moment, or what the system said
      */
-    public void export(String volume, Path socket, ExportInfo info) {
-        Path path = socket.toAbsolutePath().normalize();
-        changing(volume, () -> begin(volume, path, info));
+    public void export(String volume, Path guests, Path images, ExportInfo info) {
+        changing(volume, () -> begin(volume, guests, images, info));
     }
 
-    private void begin(String volume, Path path, ExportInfo info) {
+    private void begin(String volume, Path guests, Path images, ExportInfo info) {
         Station station = station(volume);
         Entry there = entries.get(volume);
         if (there != null) {
             throw new EndpointException(Errno.EEXIST, "volume " + volume + " is exported already, on "
                 + there.export.socket());
         }
-        UnixListener listener = UnixListener.open(path);
-        Export export = new Export(station, volume, path, info, listener.fd());
+        List<UnixListener> listeners = new ArrayList<>();
         try {
+            listeners.add(UnixListener.open(guests));
+            listeners.add(UnixListener.open(images));
+            Export export = new Export(station, volume, info, listeners.get(0), listeners.get(1));
             onReactor(station, "export " + volume, () -> {
                 export.begin();
                 return true;
             });
+            entries.put(volume, new Entry(export, listeners));
         } catch (RuntimeException e) {
-            listener.removeFile();
-            Posix.close(listener.fd());
+            listeners.forEach(UnixListener::discard);
             throw e;
         }
-        entries.put(volume, new Entry(export, listener));
     }
 
     /**
-     * Stops serving a volume: its socket is removed and its clients are cut off. What they asked for
+     * Stops serving a volume: its sockets are removed and its clients are cut off. What they asked for
      * and the composer has is carried out; nobody is told. Nothing happens where it is not exported.
      *
      * @throws EndpointException EBUSY where another thread changes it at this moment
@@ -104,7 +105,7 @@ public final class NbdEndpoint implements AutoCloseable {
     private void end(String volume) {
         Entry entry = entries.get(volume);
         if (entry != null) {
-            entry.listener.removeFile();
+            entry.listeners.forEach(UnixListener::removeFile);
             onReactor(station(volume), "unexport " + volume, () -> {
                 entry.export.end();
                 return true;

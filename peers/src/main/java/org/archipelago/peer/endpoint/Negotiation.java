@@ -243,6 +243,11 @@ final class Negotiation {
 
     private void structuredReply(ByteBuffer data) throws Malformed {
         requireEnd(data);
+        if (!connection.allowsStructured()) {
+            error(OPT_STRUCTURED_REPLY, REP_ERR_POLICY, "this socket has simple replies; a program that copies images finds "
+                + "structured ones, and block status, on the volume's other socket");
+            return;
+        }
         structured = true;
         reply(OPT_STRUCTURED_REPLY, REP_ACK, 0);
         send(Then.GO_ON);

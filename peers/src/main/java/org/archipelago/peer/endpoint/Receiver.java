@@ -333,7 +333,6 @@ final class Receiver {
             .range(ranged ? piece.offset : 0, ranged ? piece.length : 0)
             .data(piece.bufferAddress, dataLength(operation, piece));
         station.submit(piece);
-        connection.sendIfMuch();
     }
 
     private static long dataLength(Operation operation, Piece piece) {

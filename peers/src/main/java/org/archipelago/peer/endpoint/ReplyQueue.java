@@ -26,7 +26,6 @@ final class ReplyQueue {
     private Outgoing head;
     private Outgoing tail;
     private long sentOfHead;
-    private long bytes;
 
     ReplyQueue(MessageVector vector) {
         this.vector = vector;
@@ -36,13 +35,7 @@ final class ReplyQueue {
         return head == null;
     }
 
-    /** Bytes that are to be sent, about. */
-    long bytes() {
-        return bytes;
-    }
-
     void add(Outgoing outgoing) {
-        bytes += outgoing.headerLength + outgoing.dataLength;
         outgoing.next = null;
         if (head == null) {
             head = outgoing;
@@ -108,7 +101,6 @@ final class ReplyQueue {
         Outgoing first = head;
         head = first.next;
         first.next = null;
-        bytes -= first.headerLength + first.dataLength;
         if (head == null) {
             tail = null;
         }

@@ -114,6 +114,11 @@ final class UnixListener {
         }
     }
 
+    /** Absolute. */
+    Path path() {
+        return path;
+    }
+
     /** Non-blocking; whoever takes it closes it. */
     int fd() {
         return fd;
@@ -124,6 +129,12 @@ final class UnixListener {
         if (key.equals(key(path))) {
             delete(path);
         }
+    }
+
+    /** Takes back what {@link #open} did; for one whose descriptor nobody took. */
+    void discard() {
+        removeFile();
+        Posix.close(fd);
     }
 
     private static Object key(Path path) {

@@ -12,6 +12,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Clients that die, lie, flood or sleep; others beside them must not notice, and nothing may leak. */
 @Timeout(30)
@@ -36,8 +38,8 @@ class HostileClientTest {
         nbd.close();
     }
 
-    private NbdClient connect() throws IOException {
-        return NbdClient.connect(nbd.socket("vol"));
+    private NbdClient connect(boolean images) throws IOException {
+        return NbdClient.connect(images ? nbd.imageSocket("vol") : nbd.socket("vol"));
     }
 
     /** What a client may send in one session, without waiting for anything. */
@@ -74,13 +76,14 @@ class HostileClientTest {
         NbdFixture.assertBytes(good.readStructured(0, offset, 70_000), disk.bytes(offset, 70_000));
     }
 
-    @Test
-    void deathAtAnyByte_leavesNothingBehind() throws IOException {
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void deathAtAnyByte_leavesNothingBehind(boolean images) throws IOException {
         disk.mode = MemoryComposer.Mode.MIXED;
         byte[] session = session(new Random(5), 6);
-        try (NbdClient good = NbdClient.serving(nbd.socket("vol"), true)) {
+        try (NbdClient good = nbd.client("vol", true)) {
             for (int length = 0; length < session.length; length += length < 420 ? 1 : 37) {
-                try (NbdClient victim = connect()) {
+                try (NbdClient victim = connect(images)) {
                     victim.send(Arrays.copyOf(session, length));
                     if (length % 3 == 0) { // half-closed: the rest of the conversation is heard out
                         victim.channel.shutdownOutput();
@@ -102,7 +105,7 @@ class HostileClientTest {
         long seed = System.nanoTime();
         System.out.println("HostileClientTest.garbage seed=" + seed);
         Random random = new Random(seed);
-        try (NbdClient good = NbdClient.serving(nbd.socket("vol"), true)) {
+        try (NbdClient good = nbd.client("vol", true)) {
             for (int i = 0; i < 3000; i++) {
                 disk.mode = i % 2 == 0 ? MemoryComposer.Mode.AT_ONCE : MemoryComposer.Mode.MIXED;
                 byte[] session = session(random, random.nextInt(8));
@@ -116,7 +119,7 @@ class HostileClientTest {
                         default -> session = Arrays.copyOf(session, at + 1);
                     }
                 }
-                try (NbdClient bad = connect()) {
+                try (NbdClient bad = connect(random.nextBoolean())) {
                     bad.send(session);
                     if (i % 4 == 0) {
                         bad.channel.shutdownOutput();
@@ -137,13 +140,13 @@ class HostileClientTest {
     void slowReaders_doNotStopAFastOne() throws IOException {
         List<NbdClient> slow = new ArrayList<>();
         for (int i = 0; i < 6; i++) {
-            NbdClient client = NbdClient.serving(nbd.socket("vol"), i % 2 == 0);
+            NbdClient client = nbd.client("vol", i % 2 == 0);
             for (int request = 0; request < 100; request++) {
                 client.request(0, NbdProtocol.CMD_READ, request, 0, 256 << 10);
             }
             slow.add(client);
         }
-        try (NbdClient fast = NbdClient.serving(nbd.socket("vol"), true)) {
+        try (NbdClient fast = nbd.client("vol", true)) {
             for (int i = 0; i < 300; i++) {
                 checkService(fast);
             }
@@ -175,16 +178,47 @@ class HostileClientTest {
         }
     }
 
+    /** A simple reply's header goes out when all of its data is there: each of these wants as much as there is, and none reads. */
+    @Test
+    void slowReadersOfLargeSimpleReplies_leaveRoomForOthers() throws IOException, InterruptedException {
+        int length = 1 << 20;
+        int requests = 16;
+        List<NbdClient> slow = new ArrayList<>();
+        for (int i = 0; i < 12; i++) {
+            NbdClient client = nbd.client("vol", false);
+            for (int request = 0; request < requests; request++) {
+                client.request(0, NbdProtocol.CMD_READ, request, 0, length);
+            }
+            slow.add(client);
+        }
+        NbdFixture.await("all at work", () -> nbd.status("vol").requestsInFlight() >= slow.size());
+        try (NbdClient fast = nbd.client("vol", false)) {
+            for (int i = 0; i < 30; i++) {
+                NbdFixture.assertBytes(fast.readSimple(12345, 70_000), disk.bytes(12345, 70_000));
+                NbdFixture.assertBytes(fast.readSimple(54321, length), disk.bytes(54321, length));
+            }
+            assertThat(nbd.status("vol").requestsInFlight()).isGreaterThanOrEqualTo(slow.size());
+        }
+        byte[] content = disk.bytes(0, length);
+        for (NbdClient client : slow) { // one after the other they wake up
+            for (int request = 0; request < requests; request++) {
+                assertThat(client.simple()).isEqualTo(new NbdClient.Simple(0, request));
+                NbdFixture.assertBytes(client.receive(length).array(), content);
+            }
+            client.close();
+        }
+    }
+
     @Test
     void slowWriters_doNotStopAFastOne() throws IOException {
         List<NbdClient> slow = new ArrayList<>();
         for (int i = 0; i < 12; i++) {
-            NbdClient client = NbdClient.serving(nbd.socket("vol"), false);
+            NbdClient client = nbd.client("vol", false);
             client.request(0, NbdProtocol.CMD_WRITE, 1, 0, 1 << 20);
             client.send(new byte[300_000]); // and never the rest
             slow.add(client);
         }
-        try (NbdClient fast = NbdClient.serving(nbd.socket("vol"), true)) {
+        try (NbdClient fast = nbd.client("vol", true)) {
             for (int i = 0; i < 100; i++) {
                 checkService(fast);
             }
@@ -198,7 +232,7 @@ class HostileClientTest {
     void flood_isRefusedAndOver() throws IOException, InterruptedException {
         List<NbdClient> crowd = new ArrayList<>();
         for (int i = 0; i < 200; i++) {
-            crowd.add(connect());
+            crowd.add(connect(i % 2 == 0));
         }
         NbdFixture.await("16 connections", () -> nbd.status("vol").connections() == 16);
         assertThat(crowd.get(199).isClosedByServer()).isTrue();
@@ -206,7 +240,7 @@ class HostileClientTest {
             client.close();
         }
         NbdFixture.await("no connection", () -> nbd.status("vol").connections() == 0);
-        try (NbdClient good = NbdClient.serving(nbd.socket("vol"), true)) {
+        try (NbdClient good = nbd.client("vol", true)) {
             checkService(good);
         }
     }
@@ -214,7 +248,7 @@ class HostileClientTest {
     @Test
     void halfClosedClient_getsAllReplies() throws IOException, InterruptedException {
         disk.mode = MemoryComposer.Mode.HELD;
-        try (NbdClient client = NbdClient.serving(nbd.socket("vol"), false)) {
+        try (NbdClient client = nbd.client("vol", false)) {
             for (int i = 0; i < 10; i++) {
                 client.request(0, NbdProtocol.CMD_READ, i, 0, 1000);
             }
@@ -235,7 +269,7 @@ class HostileClientTest {
     void death_whileTheComposerWorks_givesBuffersBackLater() throws IOException, InterruptedException {
         disk.mode = MemoryComposer.Mode.HELD;
         for (int i = 0; i < 4; i++) {
-            try (NbdClient client = NbdClient.serving(nbd.socket("vol"), i % 2 == 0)) {
+            try (NbdClient client = nbd.client("vol", i % 2 == 0)) {
                 client.request(0, NbdProtocol.CMD_READ, 1, 0, 3 << 20);
                 client.request(0, NbdProtocol.CMD_WRITE, 2, 0, 4096);
                 client.send(new byte[4096]);

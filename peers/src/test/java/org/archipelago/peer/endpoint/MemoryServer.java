@@ -7,7 +7,8 @@ import org.archipelago.xseg.SegmentParameters;
 
 /**
  * Serves a volume of memory until it is killed, to measure the endpoint alone:
- * {@code java -cp ... org.archipelago.peer.endpoint.MemoryServer SOCKET MIB [SPIN_US]}.
+ * {@code java -cp ... org.archipelago.peer.endpoint.MemoryServer SOCKET MIB [SPIN_US]}; SOCKET.img has
+ * structured replies.
  */
 final class MemoryServer {
     private MemoryServer() {}
@@ -22,7 +23,7 @@ final class MemoryServer {
         host.serve(0, "composer", reactor -> new MemoryComposer(disks, MemoryComposer.threads()));
         NbdEndpoint endpoint = new NbdEndpoint(host, 0, NbdSettings.defaults());
         host.start();
-        endpoint.export("bench", Path.of(arguments[0]), new ExportInfo(size, false));
+        endpoint.export("bench", Path.of(arguments[0]), Path.of(arguments[0] + ".img"), new ExportInfo(size, false));
         System.out.println("serving " + endpoint.exports());
         Thread.currentThread().join();
     }

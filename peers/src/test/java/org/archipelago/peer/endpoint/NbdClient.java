@@ -49,7 +49,9 @@ final class NbdClient implements AutoCloseable {
         client.greet();
         if (structured) {
             client.option(NbdProtocol.OPT_STRUCTURED_REPLY, new byte[0]);
-            client.optionReply();
+            if (client.optionReply().type != NbdProtocol.REP_ACK) {
+                throw new IOException("this socket has no structured replies");
+            }
             client.option(NbdProtocol.OPT_SET_META_CONTEXT, metaData("", NbdProtocol.BASE_ALLOCATION));
             client.optionReply();
             client.optionReply();

@@ -45,33 +45,43 @@ class NbdEndpointTest {
     }
 
     @Test
-    void export_makesASocketForTheGroup() throws IOException {
+    void export_makesSocketsForTheGroup() throws IOException {
         nbd.volume("vol", SIZE);
-        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(nbd.socket("vol")))).isEqualTo("rw-rw----");
-        try (var files = Files.list(nbd.folder)) {
-            assertThat(files).containsExactly(nbd.socket("vol"));
+        for (Path socket : List.of(nbd.socket("vol"), nbd.imageSocket("vol"))) {
+            assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(socket))).isEqualTo("rw-rw----");
         }
+        assertThat(nbd.folder.toFile().list()).containsExactlyInAnyOrder("vol.sock", "vol.img");
+        assertThat(nbd.status("vol").socket()).isEqualTo(nbd.socket("vol"));
         nbd.endpoint.unexport("vol");
         nbd.endpoint.unexport("vol");
-        assertThat(nbd.socket("vol")).doesNotExist();
+        assertThat(nbd.folder.toFile().list()).isEmpty();
         assertThat(nbd.endpoint.exports()).isEmpty();
     }
 
     @Test
     void export_replacesAStaleSocketAndNothingElse() throws IOException {
-        try (ServerSocketChannel dead = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
-            dead.bind(UnixDomainSocketAddress.of(nbd.socket("vol")));
+        for (Path socket : List.of(nbd.socket("vol"), nbd.imageSocket("vol"))) {
+            try (ServerSocketChannel dead = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+                dead.bind(UnixDomainSocketAddress.of(socket));
+            }
+            assertThat(socket).exists();
         }
-        assertThat(nbd.socket("vol")).exists();
         MemoryComposer.Disk disk = nbd.volume("vol", SIZE);
-        try (NbdClient client = NbdClient.serving(nbd.socket("vol"), false)) {
+        try (NbdClient client = nbd.client("vol", false); NbdClient copier = nbd.client("vol", true)) {
             assertThat(client.readSimple(0, 4)).hasSize(4);
+            assertThat(copier.readStructured(0, 0, 4)).hasSize(4);
         }
-        Files.writeString(nbd.socket("file"), "precious");
-        assertThatThrownBy(() -> nbd.endpoint.export("file", nbd.socket("file"), new ExportInfo(1, false)))
-            .isInstanceOf(EndpointException.class).hasMessageContaining("not a socket");
-        assertThat(Files.readString(nbd.socket("file"))).isEqualTo("precious");
-        assertThatThrownBy(() -> nbd.endpoint.export("vol", nbd.socket("vol"), new ExportInfo(1, false)))
+        Path[][] files = {{nbd.socket("file"), nbd.imageSocket("other")}, {nbd.socket("other"), nbd.imageSocket("file")}};
+        for (Path[] paths : files) {
+            Path file = paths[0].equals(nbd.socket("file")) ? paths[0] : paths[1];
+            Files.writeString(file, "precious");
+            assertThatThrownBy(() -> nbd.endpoint.export("file", paths[0], paths[1], new ExportInfo(1, false)))
+                .isInstanceOf(EndpointException.class).hasMessageContaining("not a socket").hasMessageContaining(file.toString());
+            assertThat(Files.readString(file)).isEqualTo("precious");
+        }
+        assertThat(nbd.folder.toFile().list()).as("both sockets or none")
+            .containsExactlyInAnyOrder("vol.sock", "vol.img", "file.sock", "file.img");
+        assertThatThrownBy(() -> nbd.export("vol", 1))
             .isInstanceOf(EndpointException.class).hasMessageContaining("exported already");
         assertThat(disk.size).isEqualTo(SIZE);
     }
@@ -83,7 +93,7 @@ class NbdEndpointTest {
         try (ServerSocketChannel successor = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
             successor.bind(UnixDomainSocketAddress.of(nbd.socket("vol")));
             nbd.endpoint.unexport("vol");
-            assertThat(nbd.socket("vol")).exists();
+            assertThat(nbd.folder.toFile().list()).containsExactly("vol.sock");
         }
     }
 
@@ -94,17 +104,19 @@ class NbdEndpointTest {
         nbd.disks.add(new MemoryComposer.Disk("longest", SIZE, SIZE));
         for (Path folder : new Path[] {nbd.folder, shortFolder}) {
             Path longest = folder.resolve("x".repeat(107 - folder.toString().length() - 1));
-            nbd.endpoint.export("longest", longest, new ExportInfo(SIZE, false));
+            nbd.endpoint.export("longest", longest, folder.resolve("i"), new ExportInfo(SIZE, false));
             String uri = "nbd+unix:///longest?socket=" + longest; // Java's own clients stop at 106 bytes
             assertThat(NbdFixture.run("nbdinfo", "--size", uri).strip()).isEqualTo(String.valueOf(SIZE));
             nbd.endpoint.unexport("longest");
         }
         Files.delete(shortFolder);
         int room = 107 - nbd.folder.toString().length() - 1;
-        assertThatThrownBy(() -> nbd.endpoint.export("v", nbd.folder.resolve("x".repeat(room + 1)), new ExportInfo(1, false)))
+        assertThatThrownBy(() -> nbd.endpoint.export("v", nbd.imageSocket("v"),
+            nbd.folder.resolve("x".repeat(room + 1)), new ExportInfo(1, false)))
             .isInstanceOf(EndpointException.class).hasMessageContaining("108 bytes").hasMessageContaining("at most 107")
             .matches(e -> ((EndpointException) e).errno() == Errno.ENAMETOOLONG);
-        assertThatThrownBy(() -> nbd.endpoint.export("v", nbd.folder.resolve("none/s"), new ExportInfo(1, false)))
+        assertThatThrownBy(() -> nbd.endpoint.export("v", nbd.folder.resolve("none/s"), nbd.imageSocket("v"),
+            new ExportInfo(1, false)))
             .isInstanceOf(EndpointException.class).hasMessageContaining("folder");
     }
 
@@ -119,7 +131,7 @@ class NbdEndpointTest {
     @Test
     void grow_isSeenByNewClientsAndServedToOld() throws IOException {
         MemoryComposer.Disk disk = nbd.volume("vol", SIZE);
-        try (NbdClient old = NbdClient.serving(nbd.socket("vol"), false)) {
+        try (NbdClient old = nbd.client("vol", false)) {
             assertThat(old.write(SIZE, new byte[512])).isEqualTo(NbdProtocol.ENOSPC);
             disk.size = SIZE + 8192;
             nbd.endpoint.resized("vol", SIZE + 8192);
@@ -141,13 +153,13 @@ class NbdEndpointTest {
         }
         for (int c = 0; c < 32; c++) {
             int number = c;
-            Path socket = nbd.socket("vol" + c % 2);
+            String volume = "vol" + c % 2;
             clients.add(threads.submit(() -> {
                 Random random = new Random(number);
                 int part = SIZE / 16;
                 byte[] model = new byte[part];
                 long base = (long) number / 2 * part;
-                try (NbdClient client = NbdClient.serving(socket, number % 8 < 4)) {
+                try (NbdClient client = nbd.client(volume, number % 8 < 4)) {
                     for (int i = 0; i < 60; i++) {
                         int length = 1 + random.nextInt(100_000);
                         int at = random.nextInt(part - length);
@@ -180,7 +192,7 @@ class NbdEndpointTest {
             boolean structured = c % 2 == 0;
             clients.add(threads.submit(() -> {
                 while (!over.get()) {
-                    try (NbdClient client = NbdClient.serving(nbd.socket("vol"), structured)) {
+                    try (NbdClient client = nbd.client("vol", structured)) {
                         while (!over.get()) {
                             for (int i = 0; i < 8; i++) {
                                 client.request(0, NbdProtocol.CMD_READ, i, 0, 300_000);
@@ -198,7 +210,7 @@ class NbdEndpointTest {
             Thread.sleep(20);
             nbd.endpoint.unexport("vol");
             assertThat(nbd.endpoint.exports()).isEmpty();
-            nbd.endpoint.export("vol", nbd.socket("vol"), new ExportInfo(SIZE, false));
+            nbd.export("vol", SIZE);
         }
         int before = reads.get();
         NbdFixture.await("reads go on", () -> reads.get() > before);

@@ -47,15 +47,33 @@ final class NbdFixture implements AutoCloseable {
         return folder.resolve(volume + ".sock");
     }
 
+    /** That for programs that copy images. */
+    Path imageSocket(String volume) {
+        return folder.resolve(volume + ".img");
+    }
+
     String uri(String volume) {
         return "nbd+unix:///" + volume + "?socket=" + socket(volume);
+    }
+
+    String imageUri(String volume) {
+        return "nbd+unix:///" + volume + "?socket=" + imageSocket(volume);
+    }
+
+    /** A client that has chosen the volume; structured: of the socket where that can be. */
+    NbdClient client(String volume, boolean structured) throws IOException {
+        return NbdClient.serving(structured ? imageSocket(volume) : socket(volume), structured);
     }
 
     MemoryComposer.Disk volume(String name, long size) {
         MemoryComposer.Disk disk = new MemoryComposer.Disk(name, size, 2 * size);
         disks.add(disk);
-        endpoint.export(name, socket(name), new ExportInfo(size, false));
+        export(name, size);
         return disk;
+    }
+
+    void export(String name, long size) {
+        endpoint.export(name, socket(name), imageSocket(name), new ExportInfo(size, false));
     }
 
     ExportStatus status(String volume) {

@@ -37,8 +37,9 @@ class NegotiationTest {
         nbd.close();
     }
 
+    /** Of the socket with structured replies, which can do more. */
     private NbdClient connect() throws IOException {
-        return NbdClient.connect(nbd.socket("vol"));
+        return NbdClient.connect(nbd.imageSocket("vol"));
     }
 
     private NbdClient greeted() throws IOException {
@@ -219,6 +220,25 @@ class NegotiationTest {
             NbdClient.Chunk refused = client.chunk();
             assertThat(refused.type()).isEqualTo(NbdProtocol.CHUNK_ERROR);
             assertThat(refused.buffer().getInt()).isEqualTo(NbdProtocol.EINVAL);
+        }
+    }
+
+    @Test
+    void structuredReplies_areNotForGuests() throws IOException {
+        try (NbdClient client = NbdClient.connect(nbd.socket("vol"))) {
+            client.greet();
+            assertThat(answer(client, NbdProtocol.OPT_STRUCTURED_REPLY, new byte[2])).isEqualTo(NbdProtocol.REP_ERR_INVALID);
+            client.option(NbdProtocol.OPT_STRUCTURED_REPLY, NOTHING);
+            OptionReply refused = client.optionReply();
+            assertThat(refused.type()).isEqualTo(NbdProtocol.REP_ERR_POLICY);
+            assertThat(refused.text()).contains("simple replies");
+            byte[] base = NbdClient.metaData("vol", NbdProtocol.BASE_ALLOCATION);
+            assertThat(answer(client, NbdProtocol.OPT_LIST_META_CONTEXT, base)).isEqualTo(NbdProtocol.REP_ERR_INVALID);
+            assertThat(answer(client, NbdProtocol.OPT_SET_META_CONTEXT, base)).isEqualTo(NbdProtocol.REP_ERR_INVALID);
+            client.option(NbdProtocol.OPT_GO, NbdClient.goData("vol"));
+            assertThat(client.optionReplies().get(0).buffer().getShort(10)).isEqualTo((short) WRITABLE);
+            assertThat(client.ask(0, NbdProtocol.CMD_BLOCK_STATUS, 0, 4096, NOTHING)).isEqualTo(NbdProtocol.EINVAL);
+            assertThat(client.readSimple(0, 3)).containsExactly(0, 0, 0);
         }
     }
 

@@ -50,15 +50,17 @@ class RealClientsTest {
     @Test
     void nbdinfo_describesTheVolume() throws IOException, InterruptedException {
         NbdFixture.needs("nbdinfo");
-        String json = NbdFixture.run("nbdinfo", "--json", nbd.uri("vol"));
+        String json = NbdFixture.run("nbdinfo", "--json", nbd.imageUri("vol"));
         assertThat(json).contains("\"export-size\": " + SIZE, "\"structured\": true", "\"base:allocation\"",
             "\"can_multi_conn\": true", "\"can_df\": true", "\"can_fua\": true", "\"can_zero\": true",
             "\"can_trim\": true", "\"can_fast_zero\": false", "\"is_read_only\": false", "\"block_size_minimum\": 1",
             "\"block_size_preferred\": 4096", "\"block_size_maximum\": 33554432");
+        assertThat(NbdFixture.run("nbdinfo", "--json", nbd.uri("vol"))).contains("\"export-size\": " + SIZE, "\"structured\": false",
+            "\"can_multi_conn\": true", "\"can_df\": false", "\"can_trim\": true").doesNotContain("base:allocation");
         assertThat(NbdFixture.run("nbdinfo", "--list", "nbd+unix:///?socket=" + nbd.socket("vol"))).contains("export=\"vol\"");
         disk.memory.setByte(8192, (byte) 1);
         disk.allocated[2] = true;
-        assertThat(NbdFixture.run("nbdinfo", "--map", nbd.uri("vol")).lines().map(String::strip))
+        assertThat(NbdFixture.run("nbdinfo", "--map", nbd.imageUri("vol")).lines().map(String::strip))
             .containsExactly("0        8192    3  hole,zero", "8192        4096    0  data",
                 "12288    " + (SIZE - 12288) + "    3  hole,zero");
     }
@@ -72,9 +74,9 @@ class RealClientsTest {
             Path in = nbd.folder.resolve("in.raw");
             Path out = nbd.folder.resolve("out.raw");
             Files.write(in, image);
-            NbdFixture.run("qemu-img", "convert", "-n", "-W", "-f", "raw", "-O", "raw", in.toString(), nbd.uri("vol"));
+            NbdFixture.run("qemu-img", "convert", "-n", "-W", "-f", "raw", "-O", "raw", in.toString(), nbd.imageUri("vol"));
             NbdFixture.assertBytes(disk.bytes(0, SIZE), image);
-            NbdFixture.run("qemu-img", "convert", "-f", "raw", "-O", "raw", nbd.uri("vol"), out.toString());
+            NbdFixture.run("qemu-img", "convert", "-f", "raw", "-O", "raw", nbd.imageUri("vol"), out.toString());
             NbdFixture.assertBytes(Files.readAllBytes(out), image);
             Files.delete(out);
         }
@@ -89,9 +91,9 @@ class RealClientsTest {
         Path out = nbd.folder.resolve("out.raw");
         Files.write(in, image);
         disk.mode = MemoryComposer.Mode.MIXED;
-        NbdFixture.run("nbdcopy", "--connections=8", "--flush", in.toString(), nbd.uri("vol"));
+        NbdFixture.run("nbdcopy", "--connections=8", "--flush", in.toString(), nbd.imageUri("vol"));
         NbdFixture.assertBytes(disk.bytes(0, SIZE), image);
-        NbdFixture.run("nbdcopy", "--connections=8", "--requests=32", nbd.uri("vol"), out.toString());
+        NbdFixture.run("nbdcopy", "--connections=8", "--requests=32", nbd.imageUri("vol"), out.toString());
         NbdFixture.assertBytes(Files.readAllBytes(out), image);
     }
 
@@ -135,9 +137,11 @@ class RealClientsTest {
         assumeTrue(NbdFixture.run("fio", "--enghelp").contains("nbd"), "fio's nbd engine");
         for (MemoryComposer.Mode mode : new MemoryComposer.Mode[] {MemoryComposer.Mode.AT_ONCE, MemoryComposer.Mode.MIXED}) {
             disk.mode = mode;
-            NbdFixture.run("fio", "--name=verify", "--ioengine=nbd", "--uri=" + nbd.uri("vol"), "--rw=randwrite",
-                "--bsrange=512-300k", "--bs_unaligned=1", "--iodepth=32", "--size=" + SIZE, "--verify=crc32c",
-                "--verify_fatal=1", "--do_verify=1", "--verify_state_save=0", "--io_size=" + SIZE);
+            for (String uri : new String[] {nbd.uri("vol"), nbd.imageUri("vol")}) {
+                NbdFixture.run("fio", "--name=verify", "--ioengine=nbd", "--uri=" + uri, "--rw=randwrite",
+                    "--bsrange=512-300k", "--bs_unaligned=1", "--iodepth=32", "--size=" + SIZE, "--verify=crc32c",
+                    "--verify_fatal=1", "--do_verify=1", "--verify_state_save=0", "--io_size=" + SIZE);
+            }
         }
     }
 
@@ -150,7 +154,7 @@ class RealClientsTest {
             "import nbd, errno, os",
             "h = nbd.NBD()",
             "h.add_meta_context('base:allocation')",
-            "h.connect_uri('" + nbd.uri("vol") + "')",
+            "h.connect_uri('" + nbd.imageUri("vol") + "')",
             "h.set_strict_mode(0)",
             "def fails(number, call):",
             "    try:",

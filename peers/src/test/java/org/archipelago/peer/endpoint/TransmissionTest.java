@@ -57,7 +57,7 @@ class TransmissionTest {
     }
 
     private NbdClient client(boolean structured) throws IOException {
-        return NbdClient.serving(nbd.socket("vol"), structured);
+        return nbd.client("vol", structured);
     }
 
     private static byte[] noise(long seed, int length) {
@@ -303,7 +303,7 @@ class TransmissionTest {
             MemoryComposer.Disk orphan = impatient.volume("orphan", SIZE);
             orphan.badByte = 0;
             orphan.badErrno = Errno.EHOSTDOWN;
-            try (NbdClient client = NbdClient.serving(impatient.socket("orphan"), false)) {
+            try (NbdClient client = impatient.client("orphan", false)) {
                 assertThat(client.ask(0, CMD_WRITE, 0, 4096, new byte[4096])).isEqualTo(EIO);
             }
         }
