@@ -30,7 +30,7 @@ final class Victim {
             if (node.json(Op.CREATE, volume, "{\"size\": " + SIZE + "}").status() != 0) {
                 throw new IllegalStateException("cannot create volume " + volume);
             }
-            endpoint.export(volume, folder.resolve(volume + ".sock"), new ExportInfo(SIZE, false));
+            endpoint.export(volume, folder.resolve(volume + ".sock"), folder.resolve(volume + ".img"), new ExportInfo(SIZE, false));
         }
         System.out.println("ready");
         BufferedReader input = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
