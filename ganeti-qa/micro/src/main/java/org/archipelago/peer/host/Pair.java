@@ -67,6 +67,7 @@ final class Pair {
 
     void submit() {
         asked.publish();
+        asked.left(); // before it is gone: another thread receives
         SegmentException.check(LibXseg.xseg_submit(SEGMENT.handle(), to, Pointer.nativeValue(slot), 1));
     }
 
@@ -81,11 +82,7 @@ final class Pair {
     }
 
     boolean receive() {
-        boolean came = LibXseg.xseg_receive(SEGMENT.handle(), from, Pointer.nativeValue(out), 1) == 1;
-        if (came) {
-            asked.loadAnswer();
-        }
-        return came;
+        return LibXseg.xseg_receive(SEGMENT.handle(), from, Pointer.nativeValue(out), 1) == 1 && asked.back();
     }
 
     void prepareToSleep() {
