@@ -456,8 +456,9 @@ final class Operation {
     }
 
     private void flushedForComposer(int flushStatus) {
+        IntConsumer then = whenFlushed; // once this is free, others use it
         composer.finished(this, volume, 0);
-        whenFlushed.accept(flushStatus);
+        then.accept(flushStatus);
     }
 
     /** Runs the next flush for those who wait, this one among them. */

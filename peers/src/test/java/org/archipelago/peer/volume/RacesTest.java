@@ -8,7 +8,13 @@ import static org.archipelago.peer.volume.Lab.create;
 import static org.archipelago.peer.volume.Lab.ok;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.archipelago.peer.host.Caller;
+import org.archipelago.peer.host.Caller.Call;
 import org.archipelago.peer.host.Caller.Reply;
 import org.archipelago.peer.volume.Weather.Effect;
 import org.archipelago.peer.volume.Weather.Fate;
@@ -282,6 +288,52 @@ class RacesTest {
             create(node, "v", 16 * MIB);
             lab.weather.rule(r -> r.op() == Op.DELETE && r.target().startsWith("lock-") ? Fate.failed(Errno.EIO) : Fate.FINE);
             ok(node.json(Op.RENAME, "v", "{\"to\": \"w\"}"));
+        }
+    }
+
+    /**
+     * More volumes are closed at a time than the composer has operations: what one of them frees another begins a flush
+     * with at once, and the first was told of the second's end, or nobody was.
+     */
+    @Test
+    void closesOfMoreVolumesThanOperations_areAllAnsweredOnceDurable() throws Exception {
+        int volumes = 3 * Node.OPERATIONS / 2;
+        int atOnce = 8;
+        try (Lab lab = new Lab()) {
+            Node node = lab.node("n1");
+            List<Caller> callers = new ArrayList<>();
+            for (int i = 0; i < volumes / atOnce; i++) {
+                callers.add(new Caller(node.host, "closer", 10_000));
+            }
+            for (int i = 0; i < volumes; i++) {
+                create(node, "v" + i, 16 * MIB);
+                ok(node.write("v" + i, 0, bytes(UNIT, 1), 0));
+            }
+            AtomicInteger synced = new AtomicInteger();
+            AtomicInteger early = new AtomicInteger();
+            lab.weather.rule(r -> {
+                if (r.op() == Op.SYNC && r.target().endsWith("-00000000")) {
+                    synced.incrementAndGet();
+                    return Fate.late(200_000_000);
+                }
+                return Fate.FINE;
+            });
+            AtomicInteger closed = new AtomicInteger();
+            List<CompletableFuture<Reply>> answers = new ArrayList<>();
+            for (int i = 0; i < volumes; i++) {
+                Caller caller = callers.get(i / atOnce);
+                String volume = "v" + i;
+                answers.add(CompletableFuture.supplyAsync(() -> {
+                    Reply reply = caller.call(Call.of(Node.COMPOSER, Op.CLOSE, volume));
+                    early.addAndGet(closed.incrementAndGet() > synced.get() ? 1 : 0);
+                    return reply;
+                }, task -> new Thread(task).start()));
+            }
+            for (CompletableFuture<Reply> answer : answers) {
+                ok(answer.get(20, TimeUnit.SECONDS));
+            }
+            assertThat(early).as("closed before they were durable").hasValue(0);
+            assertThat(synced).hasValue(volumes);
         }
     }
 
