@@ -41,7 +41,8 @@ public final class Schema {
             Setting.of("GROUP", USER, text("archipelago"), "Group that the daemon runs as and that may use its"
                     + " sockets."),
             number("REACTORS", 0, 0, 64, "threads", "Threads that serve requests; 0 means as many as cores."),
-            number("SPIN_US", 50, 0, 1000, "microseconds", "How long a reactor looks for work before it sleeps."),
+            number("SPIN_US", 50, 0, 1000, "microseconds", "How long a reactor looks for work before it sleeps,"
+                    + " at most; less where work comes sooner, and not at all where it comes rarely."),
             word("ENDPOINT", "auto", List.of("auto", "loop", "none"),
                     Map.of("xsegbd", "not part of this version", "nbd", "not part of this version"),
                     "How attach makes a block device: 'loop' makes a loop device, 'auto' does too, but for a disk with"

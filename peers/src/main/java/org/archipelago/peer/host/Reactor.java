@@ -202,7 +202,7 @@ public final class Reactor implements Responder, AutoCloseable {
                     spin.lostCore();
                 }
                 if (idle < spin.limit()) {
-                    Thread.onSpinWait();
+                    Thread.yield(); // to a worker, say, that was just woken on this core
                     continue;
                 }
                 if (sleep()) {
