@@ -20,7 +20,7 @@ CASES = [
     ("1M write, depth 4", ["--rw=write", "--bs=1M", "--iodepth=4"], "MB/s", {KIT: 1.0, QCOW2: 1.5}),
     ("4k random write + fsync", ["--rw=randwrite", "--bs=4k", "--iodepth=1", "--fsync=1"], "iops", {QCOW2: 2.0}),
 ]
-MANY, MANY_DEPTH = 64, 4
+MANY, MANY_DEPTH = 64, 32
 ALONE, TOGETHER = "one volume, the best depth", "%d volumes, depth %d each" % (MANY, MANY_DEPTH)
 IO_URING, SEGMENT_PATH, NBD_PATH = "fio io_uring", "volume over the segment", "volume over NBD"
 
