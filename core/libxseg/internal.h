@@ -66,6 +66,12 @@ int xs_not_mine(const struct xseg *xs, uint32_t port);
 /* What contradicts itself in a ring, or NULL. */
 const char *xs_ring_trouble(const struct xs_ring *ring, uint32_t nr_requests);
 
+/* Under the lock; what each does and returns stands with it in recovery.c. */
+int xs_bury_dead(struct xseg *xs, uint32_t number);
+int xs_bury_all_dead(struct xseg *xs);
+int xs_bury(struct xseg *xs, uint32_t number, int accepted_too);
+uint32_t xs_reclaim(struct xseg *xs, struct xseg_port *port);
+
 /* Under the lock: empties a ring that nobody takes from, and mends it. */
 void xs_drain(const struct xseg *xs, struct xs_ring ring);
 

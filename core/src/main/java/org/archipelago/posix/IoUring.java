@@ -9,7 +9,7 @@ import java.nio.ByteOrder;
 import java.util.Optional;
 
 /**
- * Reads and writes of files that go on while the thread does something else (io_uring(7), Linux 5.6 and later).
+ * Reads of files that go on while the thread does something else (io_uring(7), Linux 5.6 and later).
  * What is queued begins with the next {@link #submit}, all in one system call, and ends in any order.
  *
  * <pre>
@@ -32,7 +32,7 @@ public final class IoUring implements AutoCloseable {
     /** Told how something ended. */
     @FunctionalInterface
     public interface Completion {
-        /** result: what read(2) or write(2) would return, or a negative errno. */
+        /** result: what read(2) would return, or a negative errno. */
         void completed(int number, int result);
     }
 
@@ -49,7 +49,6 @@ public final class IoUring implements AutoCloseable {
     private static final long OFF_SQ_RING = 0;
     private static final long OFF_SQES = 0x1000_0000L;
     private static final int OP_READ = 22;
-    private static final int OP_WRITE = 23;
     private static final int SQE = 64;
     private static final int CQE = 16;
     private static final int PARAMS = 120;
@@ -155,20 +154,11 @@ public final class IoUring implements AutoCloseable {
 
     /** Queues a read; false where the queue is full: submit first. The memory is the kernel's until it has ended. */
     public boolean read(int file, long address, int length, long offset, int number) {
-        return queue(OP_READ, file, address, length, offset, number);
-    }
-
-    /** Queues a write; otherwise as {@link #read}. */
-    public boolean write(int file, long address, int length, long offset, int number) {
-        return queue(OP_WRITE, file, address, length, offset, number);
-    }
-
-    private boolean queue(int op, int file, long address, int length, long offset, int number) {
         if (tail - (int) INT.getAcquire(ring, sqHead) == entries) {
             return false;
         }
         int at = SQE * (tail & (entries - 1));
-        sqes.putLong(at, op); // flags and priority 0; the descriptor follows
+        sqes.putLong(at, OP_READ); // flags and priority 0; the descriptor follows
         sqes.putInt(at + 4, file);
         sqes.putLong(at + 8, offset);
         sqes.putLong(at + 16, address);

@@ -70,29 +70,6 @@ class IoUringTest {
     }
 
     @Test
-    void whatIsWritten_isRead() throws IOException {
-        Path file = folder.resolve("f");
-        byte[] bytes = randomFile(file, 7);
-        int fd = Posix.open(file.toString(), Posix.O_RDWR, 0);
-        try (IoUring uring = IoUring.open(4).orElseThrow(); Memory memory = new Memory(BLOCK)) {
-            memory.write(0, bytes, 100, BLOCK);
-            assertThat(uring.write(fd, Pointer.nativeValue(memory), BLOCK, 5000, 3)).isTrue();
-            assertThat(uring.submit()).isZero();
-            int[] results = {-1, -1};
-            while (results[0] < 0) {
-                uring.reap((number, result) -> {
-                    results[0] = number;
-                    results[1] = result;
-                });
-            }
-            assertThat(results).containsExactly(3, BLOCK);
-            assertThat(Arrays.copyOfRange(Files.readAllBytes(file), 5000, 5000 + BLOCK)).isEqualTo(Arrays.copyOfRange(bytes, 100, 100 + BLOCK));
-        } finally {
-            Posix.close(fd);
-        }
-    }
-
-    @Test
     void fullQueueAndBadDescriptor_areTold() {
         try (IoUring uring = IoUring.open(2).orElseThrow(); Memory memory = new Memory(BLOCK)) {
             long address = Pointer.nativeValue(memory);
