@@ -203,6 +203,13 @@ enum xseg_op {
 	XSEG_OP_SETINFO = 25,
 	XSEG_OP_LOCK = 26,
 	XSEG_OP_UNLOCK = 27,
+	XSEG_OP_SCAN = 28,
+	XSEG_OP_PREPARE = 29,
+	XSEG_OP_SEAL = 30,
+	XSEG_OP_COLLECT = 31,
+	XSEG_OP_VERIFY = 32,
+	XSEG_OP_USAGE = 33,
+	XSEG_OP_CHECK = 34,
 };
 
 #define XSEG_FLAG_FUA (1u << 0)       /* durable before the answer */
@@ -210,7 +217,11 @@ enum xseg_op {
 #define XSEG_FLAG_EXCLUSIVE (1u << 2) /* fail with EEXIST; OPEN: for this node alone */
 #define XSEG_FLAG_DISCARD (1u << 3)   /* ZERO: the contents need not be kept at all */
 #define XSEG_FLAG_SHARED (1u << 4)    /* OPEN: another node will take over */
-#define XSEG_FLAG_FRESH (1u << 6)     /* READ: open anew; another node may have put another object there */
 #define XSEG_FLAG_CREATE (1u << 5)    /* WRITE: make the object where it is absent */
+#define XSEG_FLAG_FRESH (1u << 6)     /* READ: open anew; another node may have put another object there */
+#define XSEG_FLAG_UNCLEAN (1u << 7)   /* CLOSE, RENAME: objects may hold what no map names */
+#define XSEG_FLAG_EXACT (1u << 8)     /* READ: EIO where the object ends before the range does */
+#define XSEG_FLAG_LAZY (1u << 9)      /* DELETE: need not be durable when answered */
+#define XSEG_FLAG_SIZE_SHIFT 16       /* CREATE: bits 16-21, log2 of the bytes that the object is made with; 0: none */
 
 #endif

@@ -30,6 +30,13 @@ public final class Op {
     public static final int SETINFO = 25;
     public static final int LOCK = 26;
     public static final int UNLOCK = 27;
+    public static final int SCAN = 28;
+    public static final int PREPARE = 29;
+    public static final int SEAL = 30;
+    public static final int COLLECT = 31;
+    public static final int VERIFY = 32;
+    public static final int USAGE = 33;
+    public static final int CHECK = 34;
 
     /** Flags: durable before the answer. */
     public static final int FUA = 1;
@@ -47,14 +54,30 @@ public final class Op {
     public static final int FRESH = 1 << 6;
     /** Flags: CLOSE, RENAME: writes failed, and objects may hold what no map names. */
     public static final int UNCLEAN = 1 << 7;
+    /** Flags: READ fails with EIO where the object ends before the range does. */
+    public static final int EXACT = 1 << 8;
+    /** Flags: DELETE need not be durable when it is answered. */
+    public static final int LAZY = 1 << 9;
 
     private static final String[] NAMES = {
         "ping", "read", "write", "sync", "resize", "delete", "acquire", "release", "copy", "clone", "commit", "info",
         "mapr", "mapw", "open", "close", "snapshot", "hash", "create", "rename", "flush", "zero", "put", "list",
-        "status", "setinfo", "lock", "unlock"
+        "status", "setinfo", "lock", "unlock", "scan", "prepare", "seal", "collect", "verify", "usage", "check"
     };
 
+    private static final int SIZE_SHIFT = 16;
+
     private Op() {}
+
+    /** Flags: an object that CREATE_ABSENT makes has so many bytes, zeros at first, as a power of two. */
+    public static int sized(int log2) {
+        return log2 << SIZE_SHIFT;
+    }
+
+    /** What {@link #sized} says in the flags; 0: no size. */
+    public static int madeSize(int flags) {
+        return flags >>> SIZE_SHIFT & 63;
+    }
 
     public static String name(int op) {
         return op >= 0 && op < NAMES.length ? NAMES[op] : "operation " + op;
