@@ -66,16 +66,12 @@ public record VolumeHeader(
         return "log-%s-%08x".formatted(id, generation);
     }
 
-    public static String checkpointName(String id, int generation) {
-        return "map-%s-%08x".formatted(id, generation);
-    }
-
     public boolean readOnly() {
         return kind == Kind.SNAPSHOT;
     }
 
-    public Layer ownLayer() {
-        return new Layer(id, epoch);
+    public VolumeLayer ownLayer() {
+        return new VolumeLayer(id, epoch);
     }
 
     public long blockSize() {
@@ -141,7 +137,7 @@ public record VolumeHeader(
         if (header.size <= 0 || header.size > MAX_SIZE || header.blockShift != BLOCK_SHIFT) {
             throw new IllegalArgumentException("size=" + header.size + " block=" + header.blockShift);
         }
-        new Layer(header.id, header.epoch);
+        new VolumeLayer(header.id, header.epoch);
         return header;
     }
 

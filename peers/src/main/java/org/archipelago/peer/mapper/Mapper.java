@@ -454,7 +454,7 @@ public final class Mapper implements Peer {
         public boolean part(int layer, int unit, int count) {
             int first = Math.max(from, unit << BlockMap.UNIT_SHIFT);
             int last = Math.min(end, (unit + count) << BlockMap.UNIT_SHIFT);
-            int object = layer < 0 ? 0 : MapReply.object(to, volume.prefix(layer), block);
+            int object = layer < 0 ? 0 : MapReply.object(to, volume.map.layerAt(layer), layer, block);
             if (object < 0 || !MapReply.extent(to, object, layer < 0 ? MapReply.ZERO : 0, first, last - first)) {
                 return false;
             }
@@ -474,7 +474,8 @@ public final class Mapper implements Peer {
             boolean more = true;
             while (more && covered < request.length()) {
                 aim(request);
-                int object = MapReply.object(to, volume.prefix(volume.map.own()), block);
+                int own = volume.map.own();
+                int object = MapReply.object(to, volume.map.layerAt(own), own, block);
                 more = object >= 0 && MapReply.extent(to, object, writeFlags(), from, end - from);
                 covered += more ? end - from : 0;
             }

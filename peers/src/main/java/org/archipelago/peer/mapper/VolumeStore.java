@@ -37,6 +37,7 @@ final class VolumeStore {
     private final ObjectStore blocks;
     private final Leases leases;
     private final NodeIdentity me;
+    private final LayerTables tables;
     private final SecureRandom random = new SecureRandom();
     /** Ids of volumes that are being renamed: the lease is this daemon's, and about to go. */
     private final Set<String> renamed = ConcurrentHashMap.newKeySet();
@@ -46,6 +47,7 @@ final class VolumeStore {
         this.blocks = blocks;
         this.leases = leases;
         this.me = me;
+        this.tables = new LayerTables(maps);
     }
 
     // --- headers
@@ -360,7 +362,8 @@ final class VolumeStore {
         if (header.checkpoint().equals(VolumeHeader.NONE)) {
             return Optional.of(new BlockMap(header.blocks()));
         }
-        return maps.read(header.checkpoint()).map(bytes -> Checkpoint.decode(name, bytes, header.blocks()));
+        return maps.read(header.checkpoint())
+            .map(bytes -> Checkpoint.decode(name, header.checkpoint(), bytes, header.blocks(), tables));
     }
 
     /**
@@ -373,9 +376,9 @@ final class VolumeStore {
         String checkpoint = old.checkpoint();
         boolean nowShared = old.checkpointShared() || shared;
         if (volume.records > 0 || checkpoint.equals(VolumeHeader.NONE) && shared) {
-            checkpoint = VolumeHeader.checkpointName(old.id(), old.generation() + 1);
-            byte[] bytes = Checkpoint.encode(map);
-            map = Checkpoint.decode(volume.name, bytes, old.blocks()); // without what it has outgrown
+            checkpoint = Checkpoint.name(old.id(), old.generation() + 1);
+            byte[] bytes = Checkpoint.encode(map, old.id(), old.generation() + 1);
+            map = Checkpoint.decode(volume.name, checkpoint, bytes, old.blocks(), tables); // without what it has outgrown
             maps.put(checkpoint, bytes);
             nowShared = shared;
         }
