@@ -6,6 +6,7 @@ import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * Where each block of a volume lies: nowhere (zeros), in one layer as a whole, or in a stack of layers
@@ -260,16 +261,32 @@ public final class BlockMap {
     /** Names all objects that the map consists of, block after block; what upper layers have covered, too. */
     public void forEachNamed(Named named) {
         for (int block = 0; block < blocks; block++) {
-            int entry = entry(block);
-            while (entry < 0) {
-                Partial partial = partial(entry);
-                named.object(partial.layer, block);
-                entry = partial.below;
-            }
-            if (entry != ZERO) {
-                named.object(entry - 1, block);
-            }
+            forEachNamed(block, named);
         }
+    }
+
+    /** The same for one block, the uppermost layer first. */
+    public void forEachNamed(int block, Named named) {
+        int entry = entry(block);
+        while (entry < 0) {
+            Partial partial = partial(entry);
+            named.object(partial.layer, block);
+            entry = partial.below;
+        }
+        if (entry != ZERO) {
+            named.object(entry - 1, block);
+        }
+    }
+
+    /** Whether the block lies nowhere, and reads as zeros. */
+    public boolean isZero(int block) {
+        return entry(block) == ZERO;
+    }
+
+    /** The layer that holds all of a block; empty where it is of zeros, or in parts. */
+    public Optional<Layer> wholeLayer(int block) {
+        int entry = entry(block);
+        return entry > 0 ? Optional.of(layers.get(entry - 1)) : Optional.empty();
     }
 
     // --- for people

@@ -100,6 +100,11 @@ public record VolumeHeader(
             !ofCheckpoint.equals(NONE), NONE, ofVolume, now);
     }
 
+    /** The same snapshot with its map in another checkpoint. */
+    public VolumeHeader inCheckpoint(String newCheckpoint) {
+        return new VolumeHeader(id, kind, size, blockShift, epoch, generation + 1, newCheckpoint, true, log, origin, created);
+    }
+
     // --- its text
 
     public byte[] encode() {

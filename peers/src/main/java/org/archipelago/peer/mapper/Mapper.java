@@ -37,6 +37,7 @@ public final class Mapper implements Peer {
     private final Reactor reactor;
     private final int blockermPort;
     private final ControlThread control;
+    private final LongRuns longRuns;
     private final StoreRequests requests;
     private final TargetTable<Slot> volumes;
     private final Answer answer = new Answer();
@@ -74,6 +75,7 @@ public final class Mapper implements Peer {
         this.reactor = reactor;
         this.blockermPort = blockermPort;
         this.control = control.thread(reactor);
+        this.longRuns = control.longRuns();
         this.requests = new StoreRequests(host.pool(reactor, "mapper", control.requests(), LogWriter.BUFFER));
         this.volumes = new TargetTable<>(absent);
     }
@@ -92,6 +94,7 @@ public final class Mapper implements Peer {
                 volumes.find(request).lookedAt = System.nanoTime() - LOOK_NANOS; // what is read after it is as new
                 control.run(request);
             }
+            case Op.HASH, Op.VERIFY -> longRuns.step(reactor, request);
             case Op.LIST, Op.STATUS, Op.SETINFO, Op.LOCK, Op.UNLOCK -> control.run(request);
             default -> request.complete(Errno.EOPNOTSUPP);
         }
