@@ -115,7 +115,11 @@ final class ControlJob extends Job {
     private byte[] list() {
         StoreListing listing = new StoreListing(name.equals(ALL) ? "" : name, member("after", ""), room);
         try {
-            listing.read(store.files().paths().root());
+            if (member("original", "false").equals("true")) {
+                store.files().originals().forEach(listing::add);
+            } else {
+                listing.read(store.files().paths().root());
+            }
         } catch (IOException e) {
             store.log().say(Level.ERROR, "cannot list its objects: " + e);
             throw new StoreException(Errno.EIO, "cannot list the store in " + store.files().paths().root() + ": " + e);
