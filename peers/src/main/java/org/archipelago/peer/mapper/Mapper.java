@@ -149,7 +149,7 @@ public final class Mapper implements Peer {
             case Op.COMMIT -> {
                 if (volume.lease == Lease.NONE) {
                     request.complete(Errno.EBUSY); // it had it when MAPW was answered
-                } else if (inRange(volume, request)) {
+                } else if (inRange(volume, request) && (!request.has(Op.DISCARD) || isWholeBlocks(volume, request))) {
                     log(slot, volume).commit(request);
                 } else {
                     request.complete(Errno.EINVAL);
@@ -200,6 +200,12 @@ public final class Mapper implements Peer {
             });
             host.submit(look, reactor, blockermPort);
         });
+    }
+
+    private static boolean isWholeBlocks(VolumeState volume, Request request) {
+        long mask = volume.header().blockSize() - 1;
+        long end = request.offset() + request.length();
+        return (request.offset() & mask) == 0 && ((end & mask) == 0 || end == volume.header().size());
     }
 
     private static boolean inRange(VolumeState volume, Request request) {
