@@ -64,6 +64,9 @@ final class Operation {
     private int extent;
     /** The extent is zeros already, and zeros shall be written there. */
     private boolean leftOut;
+    /** An object was not there; and the map has been looked at anew since. */
+    private boolean missing;
+    private boolean looked;
     private int free;
     private long commitFrom;
     private long commitTo;
@@ -102,6 +105,8 @@ final class Operation {
         commitTo = -1;
         extent = Integer.MAX_VALUE;
         leftOut = false;
+        missing = false;
+        looked = false;
         if (op == Op.FLUSH) {
             volume.rhythm.flushed();
             awaitFlush();
@@ -142,8 +147,21 @@ final class Operation {
         } while (again);
         pumping = false;
         if (phase == Phase.DONE && free == DATA_REQUESTS) {
-            finish();
+            if (missing && !looked && op == Op.READ) {
+                readAgain();
+            } else {
+                finish();
+            }
         }
+    }
+
+    /** The map may have been out of date, and the object collected: a volume that another node has open, or a snapshot. */
+    private void readAgain() {
+        looked = true;
+        status = 0;
+        cursor = parent.offset();
+        phase = Phase.MAP;
+        pump();
     }
 
     private void step() {
@@ -159,7 +177,7 @@ final class Operation {
 
     private void askMap() {
         phase = Phase.MAPPING;
-        map.op(writes() ? Op.MAPW : Op.MAPR).target(volume.name).range(cursor, end - cursor);
+        map.op(writes() ? Op.MAPW : Op.MAPR).flags(looked ? Op.FRESH : 0).target(volume.name).range(cursor, end - cursor);
         composer.host.submit(map, composer.reactor, composer.mapperPort);
     }
 
@@ -278,6 +296,7 @@ final class Operation {
         }
         if (request.status() != 0) {
             // an object that a map names but that is not there is lost data, not an absent volume
+            missing |= request.status() == Errno.ENOENT;
             status = request.status() == Errno.ENOENT ? Errno.EIO : request.status();
             if (writes()) {
                 doubt((int) request.cookie(), (int) request.cookie());

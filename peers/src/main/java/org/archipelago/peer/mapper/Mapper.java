@@ -119,6 +119,9 @@ public final class Mapper implements Peer {
         } else if (slot.state.get().lease == Lease.EXCLUSIVE) {
             serve(slot, slot.state.get(), request);
         } else {
+            if (request.has(Op.FRESH)) {
+                slot.lookedAt = System.nanoTime() - LOOK_NANOS;
+            }
             validate(slot, slot.state.get(), request);
         }
     }
