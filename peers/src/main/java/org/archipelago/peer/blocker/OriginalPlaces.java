@@ -107,13 +107,18 @@ final class OriginalPlaces {
         return of(name).stream().anyMatch(place -> Files.exists(Path.of(place), LinkOption.NOFOLLOW_LINKS));
     }
 
-    /** Names all objects that are at their places, in any order. */
-    void forEach(Consumer<String> told) throws IOException {
-        if (!root.isEmpty()) {
+    /** Names all objects that are at their places, in any order. Errors: {@link StoreException}. */
+    void forEach(Consumer<String> told) {
+        if (root.isEmpty()) {
+            return;
+        }
+        try {
             new Walk(Integer.MAX_VALUE, name -> {
                 told.accept(name);
                 return true;
             }).into(Path.of(root), 0);
+        } catch (IOException e) {
+            throw new StoreException(Errno.EIO, "cannot list what the original has in " + root + ": " + e);
         }
     }
 
