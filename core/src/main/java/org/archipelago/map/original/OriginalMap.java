@@ -48,7 +48,18 @@ public final class OriginalMap {
             digest.update((byte) name.length);
             digest.update(name);
         }
-        return new ForeignLayer(HexFormat.of().formatHex(digest.digest(), 0, 16), names);
+        return new ForeignLayer(id(digest), names);
+    }
+
+    /** What stands for the id of something of the original: none of ours ever has it. */
+    public static String idOf(String volume) {
+        MessageDigest digest = sha256();
+        digest.update(("a volume of the original: " + volume).getBytes(StandardCharsets.UTF_8));
+        return id(digest);
+    }
+
+    private static String id(MessageDigest digest) {
+        return HexFormat.of().formatHex(digest.digest(), 0, 16);
     }
 
     private static MessageDigest sha256() {

@@ -57,14 +57,19 @@ public final class OriginalV2 {
         return head.length >= 4 && ByteBuffer.wrap(head).getInt(0) == SIGNATURE;
     }
 
-    /** The object that holds the entry of a block. */
-    public static String entriesOf(String volume, int block) {
-        return "%s_%016x".formatted(volume, block / ENTRIES);
+    private static String entriesOf(String object, int block) {
+        return "%s_%016x".formatted(object, block / ENTRIES);
     }
 
-    /** @throws DamagedMapException naming what is wrong */
-    public static OriginalHeader header(String volume, byte[] head) {
-        String what = "the original's map (object " + volume + ")";
+    /**
+     * Reads the header.
+     *
+     * @param volume that it is of, for messages
+     * @param object that it was read from: named as the volume, or as one of format 1 that was upgraded and not yet renamed
+     * @throws DamagedMapException naming what is wrong
+     */
+    public static OriginalHeader header(String volume, String object, byte[] head) {
+        String what = "the original's map (object " + object + ")";
         if (head.length < HEADER || !begins(head)) {
             throw new DamagedMapException(volume, what + " is cut short, or has no signature");
         }
@@ -85,7 +90,7 @@ public final class OriginalV2 {
             OriginalHeader.checkSize(volume, what, from.getLong(8));
             checkBlock(volume, what, block);
         }
-        return new OriginalHeader(Format.V2, volume, from.getLong(8), (flags & READ_ONLY) != 0, deleted, from.getLong(24));
+        return new OriginalHeader(Format.V2, object, from.getLong(8), (flags & READ_ONLY) != 0, deleted, from.getLong(24));
     }
 
     private static void checkBlock(String volume, String what, int block) {
@@ -105,7 +110,7 @@ public final class OriginalV2 {
     public static OriginalMap decode(String volume, OriginalHeader header, Function<String, Optional<byte[]>> read) {
         byte[][] names = new byte[header.blocks()][];
         for (int first = 0; first < names.length; first += ENTRIES) {
-            String object = entriesOf(volume, first);
+            String object = entriesOf(header.object(), first);
             byte[] entries = read.apply(object).orElseThrow(() -> new DamagedMapException(volume,
                 "object " + object + " of the original's map is missing"));
             int count = Math.min(ENTRIES, names.length - first);

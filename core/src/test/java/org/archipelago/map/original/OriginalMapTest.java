@@ -111,7 +111,7 @@ final class OriginalMapTest {
     private static final String CONTENT = "00 40000000" + ascii(B) + "00".repeat(59);
 
     private static OriginalMap decode2(String head, Map<String, byte[]> objects) {
-        return OriginalV2.decode("volumeA", OriginalV2.header("volumeA", hex(head)), object -> Optional.ofNullable(objects.get(object)));
+        return OriginalV2.decode("volumeA", OriginalV2.header("volumeA", "volumeA", hex(head)), object -> Optional.ofNullable(objects.get(object)));
     }
 
     private static Map<String, byte[]> entries(String... entries) {
@@ -130,11 +130,11 @@ final class OriginalMapTest {
 
     @Test
     void aSnapshotOfFormat2AndOneThatWasRemoved() {
-        OriginalHeader snapshot = OriginalV2.header("snapA1",
+        OriginalHeader snapshot = OriginalV2.header("snapA1", "snapA1",
             hex("414d462e 00000002 0000000000a00000 00400000 00000001 0000000000000000", "00".repeat(480)));
         assertThat(snapshot.readOnly()).isTrue();
         assertThat(snapshot.deleted()).isFalse();
-        OriginalHeader removed = OriginalV2.header("volumeA",
+        OriginalHeader removed = OriginalV2.header("volumeA", "volumeA",
             hex("414d462e 00000002 0000000000000000 00400000 00000002 0000000000000007"));
         assertThat(removed.deleted()).isTrue();
         assertThat(removed.epoch()).isEqualTo(7);
@@ -179,7 +179,7 @@ final class OriginalMapTest {
     }
 
     private static void assertHeaderRefused(String says, String head) {
-        assertThatThrownBy(() -> OriginalV2.header("volumeA", hex(head))).isInstanceOf(DamagedMapException.class)
+        assertThatThrownBy(() -> OriginalV2.header("volumeA", "volumeA", hex(head))).isInstanceOf(DamagedMapException.class)
             .hasMessageContaining("volumeA").hasMessageContaining(says);
     }
 
@@ -235,7 +235,7 @@ final class OriginalMapTest {
                     map = OriginalV1.decode("volumeA", mutate(random, V1));
                 } else {
                     byte[] changed = mutate(random, entries);
-                    OriginalHeader header = OriginalV2.header("volumeA", random.nextBoolean() ? head : mutate(random, head));
+                    OriginalHeader header = OriginalV2.header("volumeA", "volumeA", random.nextBoolean() ? head : mutate(random, head));
                     map = header.deleted() ? decode2(HEADER, entries(BLANK, WRITTEN, CONTENT))
                         : OriginalV2.decode("volumeA", header,
                             object -> object.endsWith("_0000000000000000") ? Optional.of(changed) : Optional.empty());

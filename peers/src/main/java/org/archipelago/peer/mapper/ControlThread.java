@@ -7,6 +7,7 @@ import com.google.gson.JsonParser;
 import java.lang.System.Logger.Level;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
+import java.util.Iterator;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ExecutorService;
@@ -33,7 +34,6 @@ import org.archipelago.peer.host.Reactor;
 final class ControlThread {
     private static final System.Logger LOG = System.getLogger(ControlThread.class.getName());
     private static final int LIST_ROOM = 240 << 10;
-    private static final String VOLUME_PREFIX = VolumeHeader.objectOf("");
 
     private final Reactor reactor;
     private final ExecutorService thread;
@@ -167,7 +167,7 @@ final class ControlThread {
             case Op.RESIZE -> resize(o);
             case Op.DELETE -> delete(o);
             case Op.RENAME -> rename(o);
-            case Op.LOCK -> leases.lock(o.name, store.header(o.name).id());
+            case Op.LOCK -> leases.lock(o.name, store.changeable(o.name).id());
             case Op.UNLOCK -> leases.unlock(o.name, store.header(o.name).id(), o.request.has(Op.FORCE));
             default -> throw Failure.of(Errno.EOPNOTSUPP, Op.name(op));
         }
@@ -356,26 +356,17 @@ final class ControlThread {
 
     private void list(Outcome o) {
         String prefix = o.name.equals("*") ? "" : o.name;
+        String after = o.argument(json -> json.has("after") ? json.get("after").getAsString() : "");
+        Iterator<String> names = new VolumeNames(maps, prefix, after);
         JsonArray volumes = new JsonArray();
-        String last = o.argument(json -> json.has("after") ? json.get("after").getAsString() : "");
-        String after = last.isEmpty() ? "" : VolumeHeader.objectOf(last);
-        boolean more = true;
+        boolean more = false;
         int room = LIST_ROOM;
-        while (more && room > 0) {
-            ObjectStore.Page page = maps.list(VOLUME_PREFIX + prefix, after);
-            more = page.more();
-            for (String object : page.names()) {
-                JsonObject description = describer.describe(object.substring(VOLUME_PREFIX.length()));
-                room -= description.toString().length() + 1;
-                if (room < 0) {
-                    more = true;
-                    break;
-                }
-                volumes.add(description);
-                after = object;
-            }
-            if (page.names().isEmpty()) {
-                break;
+        while (!more && names.hasNext()) {
+            Optional<JsonObject> description = describer.describe(names.next());
+            room -= description.map(json -> json.toString().length() + 1).orElse(0);
+            more = room < 0;
+            if (!more) {
+                description.ifPresent(volumes::add);
             }
         }
         JsonObject answer = new JsonObject();

@@ -231,7 +231,7 @@ public final class Mapper implements Peer {
     private void lookAtHeader(Slot slot, VolumeState volume, Request request, Request look) {
         long now = System.nanoTime();
         look.op(Op.READ).flags(Op.FRESH).target(volume.headerObject).range(0, VolumeState.HEAD).onCompletion(done -> {
-            boolean same = done.status() == 0 && volume.beginsWith(done.data());
+            boolean same = volume.isStill(done.status(), done.data());
             requests.giveBack(done);
             if (same && slot.has(volume) && !slot.wanted) {
                 slot.lookedAt = now;
@@ -244,7 +244,7 @@ public final class Mapper implements Peer {
     }
 
     private void serveWithLog(Slot slot, VolumeState volume, Request request) {
-        if (volume.header().readOnly()) {
+        if (volume.header().readOnly() || volume.original) {
             serve(slot, volume, request);
         } else {
             requests.lend(look -> lookAtLog(slot, volume, request, look));

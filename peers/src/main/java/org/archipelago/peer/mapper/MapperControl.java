@@ -31,13 +31,14 @@ public final class MapperControl implements AutoCloseable {
      * @param blockerbPort port of the blocker that stores data
      * @param blockermPort port of the blocker that stores maps and locks
      * @param requests requests for the store that each instance may have out, at least 8
+     * @param upgradeOriginal whether volumes of the original go on as ours when they are first opened for writing
      */
-    public MapperControl(Caller caller, int blockerbPort, int blockermPort, NodeIdentity me, int requests) {
+    public MapperControl(Caller caller, int blockerbPort, int blockermPort, NodeIdentity me, int requests, boolean upgradeOriginal) {
         this.maps = new ObjectStore(caller, blockermPort);
         this.leases = new Leases(maps, me);
         this.me = me;
         ObjectStore blocks = new ObjectStore(caller, blockerbPort);
-        this.store = new VolumeStore(maps, blocks, leases, me);
+        this.store = new VolumeStore(maps, blocks, leases, me, upgradeOriginal);
         this.requests = Math.max(requests, 8);
         this.longRuns = longRuns(blocks);
     }

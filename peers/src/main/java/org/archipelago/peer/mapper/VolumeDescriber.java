@@ -19,16 +19,16 @@ final class VolumeDescriber {
         this.leases = leases;
     }
 
-    /** A volume that is listed; one that cannot be read, or went away, says so instead. */
-    JsonObject describe(String name) {
+    /** A volume that is listed; one that cannot be read says so instead; empty: it went away, or is none. */
+    Optional<JsonObject> describe(String name) {
         try {
-            return describe(name, store.header(name));
+            return store.find(name).map(header -> describe(name, header));
         } catch (Failure e) {
             JsonObject json = new JsonObject();
             json.addProperty("name", name);
             json.addProperty("kind", "damaged");
             json.addProperty("problem", e.getMessage());
-            return json;
+            return Optional.of(json);
         }
     }
 
@@ -40,6 +40,7 @@ final class VolumeDescriber {
         json.addProperty("readOnly", header.readOnly());
         json.addProperty("id", header.id());
         json.addProperty("blockSize", header.blockSize());
+        json.addProperty("format", store.format(name, header));
         json.addProperty("epoch", header.epoch());
         if (!header.origin().equals(VolumeHeader.NONE)) {
             json.addProperty("origin", header.origin());

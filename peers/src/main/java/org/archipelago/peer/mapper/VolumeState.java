@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.zip.CRC32C;
 import org.archipelago.map.BlockMap;
 import org.archipelago.map.VolumeHeader;
+import org.archipelago.posix.Errno;
 import org.archipelago.xseg.Target;
 
 /**
@@ -48,6 +49,8 @@ final class VolumeState {
     boolean goesOn;
     /** The lease was here already when it was asked for: a former life of this daemon took it. */
     boolean resumed;
+    /** It is the original's, and no header of ours is there. */
+    boolean original;
     private VolumeHeader header;
     private int headCrc;
 
@@ -77,8 +80,8 @@ final class VolumeState {
         return (int) crc.getValue();
     }
 
-    /** Whether the volume's header object begins so; head: of {@value #HEAD} bytes. */
-    boolean beginsWith(ByteBuffer head) {
-        return crc(head) == headCrc;
+    /** Whether a look at the header's object, of {@value #HEAD} bytes, found what the volume's map in memory goes with. */
+    boolean isStill(int status, ByteBuffer head) {
+        return original ? status == Errno.ENOENT : status == 0 && crc(head) == headCrc;
     }
 }

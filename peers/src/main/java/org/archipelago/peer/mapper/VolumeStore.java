@@ -13,10 +13,13 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.archipelago.map.BlockMap;
 import org.archipelago.map.Checkpoint;
 import org.archipelago.map.DamagedMapException;
+import org.archipelago.map.ForeignLayer;
 import org.archipelago.map.ImageLayer;
 import org.archipelago.map.MapLog;
 import org.archipelago.map.TextObject;
 import org.archipelago.map.VolumeHeader;
+import org.archipelago.map.original.OriginalMap;
+import org.archipelago.map.original.OriginalV2;
 import org.archipelago.peer.mapper.Leases.Taken;
 import org.archipelago.peer.mapper.Leases.Use;
 import org.archipelago.peer.mapper.VolumeState.Lease;
@@ -38,24 +41,28 @@ final class VolumeStore {
     private final Leases leases;
     private final NodeIdentity me;
     private final LayerTables tables;
+    private final Originals originals;
     private final Object snapshotChanges = new Object();
     private final SecureRandom random = new SecureRandom();
     /** Ids of volumes that are being renamed: the lease is this daemon's, and about to go. */
     private final Set<String> renamed = ConcurrentHashMap.newKeySet();
 
-    VolumeStore(ObjectStore maps, ObjectStore blocks, Leases leases, NodeIdentity me) {
+    VolumeStore(ObjectStore maps, ObjectStore blocks, Leases leases, NodeIdentity me, boolean upgradeOriginal) {
         this.maps = maps;
         this.blocks = blocks;
         this.leases = leases;
         this.me = me;
         this.tables = new LayerTables(maps);
+        this.originals = new Originals(maps, upgradeOriginal);
     }
 
     // --- headers
 
+    /** Of ours, or else of what the original left. */
     Optional<VolumeHeader> find(String volume) {
         try {
-            return maps.readText(VolumeHeader.objectOf(volume)).map(bytes -> VolumeHeader.decode(volume, bytes));
+            return maps.readText(VolumeHeader.objectOf(volume)).filter(bytes -> !OriginalV2.begins(bytes))
+                .map(bytes -> VolumeHeader.decode(volume, bytes)).or(() -> originals.find(volume));
         } catch (DamagedMapException e) {
             throw damaged(e);
         }
@@ -64,6 +71,20 @@ final class VolumeStore {
     VolumeHeader header(String volume) {
         return find(volume).orElseThrow(() -> new Failure(Errno.ENOENT, "volume " + volume
             + " does not exist (vlmc list shows those that do)"));
+    }
+
+    /** Refuses what the original made, of which nothing is changed. */
+    VolumeHeader changeable(String volume) {
+        VolumeHeader header = header(volume);
+        if (Originals.isOne(volume, header)) {
+            throw originals.unchangeable(volume);
+        }
+        return header;
+    }
+
+    /** The format of a volume's map, in a word. */
+    String format(String volume, VolumeHeader header) {
+        return Originals.isOne(volume, header) ? originals.format(volume) : "native";
     }
 
     /** A failure leaves open which header it has now. */
@@ -100,6 +121,7 @@ final class VolumeStore {
         if (find(name).isPresent()) {
             throw exists(name);
         }
+        String id = newId();
         String checkpoint = VolumeHeader.NONE;
         long wanted = size;
         if (origin.isPresent()) {
@@ -113,13 +135,17 @@ final class VolumeStore {
                     + ", which has " + parent.size());
             }
             wanted = size == 0 ? parent.size() : size;
-            checkpoint = parent.checkpoint();
+            checkpoint = Originals.isOne(origin.get(), parent) ? checkpointOver(origin.get(), id) : parent.checkpoint();
         }
         if (wanted <= 0 || wanted > VolumeHeader.MAX_SIZE) {
             throw new Failure(Errno.EINVAL, "volume " + name + " cannot have " + wanted + " bytes: 1 to "
                 + VolumeHeader.MAX_SIZE + " are allowed");
         }
-        VolumeHeader header = VolumeHeader.create(newId(), wholeUnits(wanted), checkpoint, origin.orElse(VolumeHeader.NONE), now());
+        VolumeHeader header = VolumeHeader.create(id, wholeUnits(wanted), checkpoint, origin.orElse(VolumeHeader.NONE), now());
+        make(name, header, metadata);
+    }
+
+    private void make(String name, VolumeHeader header, Map<String, String> metadata) {
         if (!metadata.isEmpty()) {
             putNotes(name, header.id(), metadata);
         }
@@ -137,6 +163,7 @@ final class VolumeStore {
 
     /** Makes the name vanish; the caller then reclaims what the volume alone used. */
     void delete(VolumeState volume) {
+        originals.hide(volume.name);
         try {
             maps.delete(volume.headerObject.toString());
         } catch (Failure e) {
@@ -161,6 +188,7 @@ final class VolumeStore {
     /** Makes a snapshot's name vanish; what it holds may be others' too. */
     void deleteSnapshot(String name, String id) {
         changeSnapshot(name, id, () -> {
+            originals.hide(name);
             maps.delete(VolumeHeader.objectOf(name));
             maps.delete(notesObject(id));
         });
@@ -172,10 +200,13 @@ final class VolumeStore {
 
     /** Makes the name of something vanish that cannot be read; what it held is left over. */
     boolean deleteUnread(String name) {
+        originals.hide(name);
         return maps.delete(VolumeHeader.objectOf(name));
     }
 
     private void renameHeader(String name, String to) {
+        refuseExisting(to);
+        originals.hide(name);
         int result;
         try {
             result = maps.rename(VolumeHeader.objectOf(name), VolumeHeader.objectOf(to));
@@ -252,6 +283,9 @@ final class VolumeStore {
 
     /** Changes a snapshot's header, or removes it, as nobody else does meanwhile. */
     private void changeSnapshot(String name, String id, Runnable change) {
+        if (Originals.isOne(name, id)) {
+            throw originals.unchangeable(name);
+        }
         synchronized (snapshotChanges) {
             leases.acquire(name, id, Use.CONTROL);
             try {
@@ -260,6 +294,76 @@ final class VolumeStore {
                 releaseAfterFailure(name, id, true);
             }
         }
+    }
+
+    // --- what the original left
+
+    /** Makes a checkpoint over the objects of a volume of the original; id: of the volume that begins so. */
+    private String checkpointOver(String original, String id) {
+        OriginalMap from;
+        try {
+            from = originals.load(original);
+        } catch (DamagedMapException e) {
+            throw damaged(e);
+        }
+        if (!from.header().readOnly()) {
+            originals.refuseLocked(original);
+        }
+        ForeignLayer layer = from.layer();
+        putNames(layer);
+        BlockMap map = new BlockMap(from.blocks());
+        map.base(layer);
+        String checkpoint = Checkpoint.name(id, 1);
+        maps.put(checkpoint, Checkpoint.encode(map, id, 1));
+        return checkpoint;
+    }
+
+    /** Makes a layer's table, which others may use already or be making. */
+    private void putNames(ForeignLayer layer) {
+        String table = ForeignLayer.tableName(layer.id());
+        if (!maps.exists(table)) {
+            String temporary = table + "-" + newId();
+            maps.put(temporary, layer.encode());
+            if (maps.rename(temporary, table) != 0) {
+                maps.delete(temporary);
+            }
+        }
+        try {
+            tables.foreign(layer.id());
+        } catch (IllegalArgumentException e) {
+            throw new Failure(Errno.EUCLEAN, e.getMessage());
+        }
+    }
+
+    /**
+     * A volume of the original goes on as ours, over the objects that it has: there is the one or the other at any crash. What
+     * the original wrote stays as it is.
+     */
+    private VolumeHeader upgrade(String name, VolumeHeader original) {
+        if (original.readOnly()) {
+            throw originals.unchangeable(name);
+        }
+        String id = newId();
+        String checkpoint = checkpointOver(name, id);
+        try {
+            make(name, VolumeHeader.create(id, original.size(), checkpoint, VolumeHeader.NONE, now()), Map.of());
+            LOG.log(Level.INFO, "{0} is upgraded: what the original Archipelago has of it is read from now on, and not used otherwise", name);
+        } catch (Failure e) {
+            if (e.errno() != Errno.EEXIST) {
+                throw e;
+            }
+            maps.delete(checkpoint); // another node was faster
+        }
+        return header(name);
+    }
+
+    private VolumeState loadOriginal(String name, VolumeHeader header) {
+        OriginalMap from = originals.load(name);
+        BlockMap map = new BlockMap(header.blocks());
+        map.base(from.layer());
+        VolumeState volume = new VolumeState(name, header, map, 0, Lease.NONE);
+        volume.original = true;
+        return volume;
     }
 
     // --- notes: what users and Ganeti want to have kept with a volume
@@ -288,7 +392,7 @@ final class VolumeStore {
 
     /** Adds notes; an empty value removes one. */
     void annotate(String name, Map<String, String> added) {
-        String id = header(name).id();
+        String id = changeable(name).id();
         Map<String, String> notes = new TreeMap<>(notes(name, id));
         notes.putAll(added);
         notes.values().removeIf(String::isEmpty);
@@ -324,7 +428,8 @@ final class VolumeStore {
 
     /** Takes the lease, then the map. Fails with EROFS on a snapshot, EBUSY where another has it. */
     VolumeState open(String name, Use use) {
-        VolumeHeader header = header(name);
+        VolumeHeader found = header(name);
+        VolumeHeader header = Originals.isOne(name, found) ? upgrade(name, found) : found;
         if (header.readOnly()) {
             throw new Failure(Errno.EROFS, name + " is a snapshot: it cannot be written; clone it (vlmc create NEW --snap "
                 + name + ")");
@@ -370,6 +475,9 @@ final class VolumeStore {
         String problem = "";
         for (int attempt = 0; attempt < RETRIES; attempt++) {
             VolumeHeader header = header(name);
+            if (Originals.isOne(name, header)) {
+                return loadOriginal(name, header);
+            }
             Optional<BlockMap> found = checkpoint(name, header);
             if (found.isEmpty()) {
                 problem = "its checkpoint " + header.checkpoint() + " is missing";
