@@ -22,20 +22,23 @@ final class VolumeListing implements Texts {
     private static final String HEADERS = VolumeHeader.objectOf("");
 
     private final String prefix;
+    private final int most;
     private final long readAt = System.nanoTime();
     private final TreeMap<String, byte[]> headers = new TreeMap<>();
     private final Map<String, byte[]> parts = new HashMap<>();
     private String told;
     private boolean isCut;
 
-    private VolumeListing(String prefix, String after) {
+    /** An empty one; most: volumes. */
+    VolumeListing(String prefix, String after, int most) {
         this.prefix = prefix;
+        this.most = most;
         this.told = after;
     }
 
     /** Of no volumes. */
     static VolumeListing none() {
-        return new VolumeListing("", "");
+        return new VolumeListing("", "", 0);
     }
 
     /**
@@ -45,7 +48,7 @@ final class VolumeListing implements Texts {
      * @param after names up to this one are left out
      */
     static VolumeListing read(ObjectStore maps, String prefix, String after) {
-        VolumeListing listing = new VolumeListing(prefix, after);
+        VolumeListing listing = new VolumeListing(prefix, after, MOST);
         maps.texts(HEADERS + prefix, (object, text) -> listing.add(object.substring(HEADERS.length()), text));
         Set<String> ids = listing.ids();
         if (!ids.isEmpty()) {
@@ -58,10 +61,10 @@ final class VolumeListing implements Texts {
         return listing;
     }
 
-    private void add(String volume, byte[] header) {
+    void add(String volume, byte[] header) {
         if (volume.compareTo(told) > 0 && (!isCut || volume.compareTo(headers.lastKey()) < 0)) {
             headers.put(volume, header);
-            if (headers.size() > MOST) {
+            if (headers.size() > most) {
                 headers.pollLastEntry();
                 isCut = true;
             }
