@@ -211,7 +211,7 @@ final class ObjectStore implements Texts {
         argument.addProperty("cursor", cursor);
         argument.addProperty(detail, true);
         Reply reply = caller.call(Call.of(port, Op.SCAN, prefixes).data(bytes(argument)));
-        check(reply, "cannot scan objects " + prefixes);
+        check(reply, "cannot list objects " + prefixes);
         return JsonParser.parseString(reply.message()).getAsJsonObject();
     }
 
