@@ -4,6 +4,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
+import java.util.regex.Pattern;
 import org.archipelago.map.BlockMap;
 import org.archipelago.map.DamagedMapException;
 import org.archipelago.map.TextObject;
@@ -35,6 +37,8 @@ final class Originals {
     private static final long MOST_BYTES = 1L << 30;
     private static final int HIDDEN_VERSION = 1;
     private static final String LOCK = "_lock";
+    /** Objects that are no headers of maps: parts of maps, locks, remembered hashes, and images. */
+    private static final Pattern NO_HEADER = Pattern.compile(".*(_[0-9a-f]{16}|_lock.*|_hash.*)|[0-9a-f]{64}");
 
     private final ObjectStore maps;
     private final boolean upgrade;
@@ -59,6 +63,25 @@ final class Originals {
             return new VolumeHeader(id(name), kind, size, VolumeHeader.BLOCK_SHIFT, 0, 0, VolumeHeader.NONE, false, VolumeHeader.NONE,
                 VolumeHeader.NONE, 0);
         });
+    }
+
+    /** Tells the names of what may be its volumes and snapshots, in any order; its images, named by hashes, are not told. */
+    static void forEachName(ObjectStore maps, String prefix, Consumer<String> told) {
+        for (String begin : new String[] {"", OriginalV1.PREFIX}) {
+            String after = "";
+            boolean more = true;
+            while (more) {
+                ObjectStore.Page page = maps.listOriginal(begin + prefix, after);
+                more = page.more() && !page.names().isEmpty();
+                for (String object : page.names()) {
+                    after = object;
+                    String name = object.substring(begin.length());
+                    if (!NO_HEADER.matcher(name).matches() && !(begin.isEmpty() && name.startsWith(OriginalV1.PREFIX))) {
+                        told.accept(name);
+                    }
+                }
+            }
+        }
     }
 
     /** Whether a header that {@link VolumeStore#find} told is of the original. */
@@ -164,7 +187,7 @@ final class Originals {
 
     // --- hiding
 
-    private static String hiddenObject(String name) {
+    static String hiddenObject(String name) {
         return "hidden-" + name;
     }
 

@@ -2,6 +2,7 @@ package org.archipelago.peer.mapper;
 
 import java.nio.ByteBuffer;
 import java.util.Arrays;
+import java.util.Optional;
 import java.util.zip.CRC32C;
 import org.archipelago.map.BlockMap;
 import org.archipelago.map.VolumeHeader;
@@ -49,8 +50,8 @@ final class VolumeState {
     boolean goesOn;
     /** The lease was here already when it was asked for: a former life of this daemon took it. */
     boolean resumed;
-    /** It is the original's, and no header of ours is there. */
-    boolean original;
+    /** It is the original's: there is no header of ours, and not this object either, which says that there was one. */
+    Optional<Target> hiddenObject = Optional.empty();
     private VolumeHeader header;
     private int headCrc;
 
@@ -82,6 +83,6 @@ final class VolumeState {
 
     /** Whether a look at the header's object, of {@value #HEAD} bytes, found what the volume's map in memory goes with. */
     boolean isStill(int status, ByteBuffer head) {
-        return original ? status == Errno.ENOENT : status == 0 && crc(head) == headCrc;
+        return hiddenObject.isPresent() ? status == Errno.ENOENT : status == 0 && crc(head) == headCrc;
     }
 }

@@ -23,6 +23,7 @@ import org.archipelago.peer.mapper.Leases.Taken;
 import org.archipelago.peer.mapper.Leases.Use;
 import org.archipelago.peer.mapper.VolumeState.Lease;
 import org.archipelago.posix.Errno;
+import org.archipelago.xseg.Target;
 
 /**
  * Volumes as the objects that they are: headers, checkpoints, logs. Everything here waits for the
@@ -33,6 +34,8 @@ final class VolumeStore {
     private static final System.Logger LOG = System.getLogger(VolumeStore.class.getName());
     private static final int RETRIES = 8;
     private static final int NOTES_VERSION = 1;
+    /** What the names of objects begin with that hold notes. */
+    static final String NOTES = "info-";
     private static final int COMPACT_RECORDS = 4096;
 
     private final ObjectStore maps;
@@ -62,16 +65,31 @@ final class VolumeStore {
     /** Of ours, or else of what the original left. */
     Optional<VolumeHeader> find(String volume) {
         try {
-            return maps.readText(VolumeHeader.objectOf(volume)).filter(bytes -> !OriginalV2.begins(bytes))
-                .map(bytes -> VolumeHeader.decode(volume, bytes)).or(() -> originals.find(volume));
+            return find(maps, volume).or(() -> originals.find(volume));
+        } catch (DamagedMapException e) {
+            throw damaged(e);
+        }
+    }
+
+    private static Optional<VolumeHeader> find(Texts texts, String volume) {
+        try {
+            return texts.readText(VolumeHeader.objectOf(volume)).filter(bytes -> !OriginalV2.begins(bytes))
+                .map(bytes -> VolumeHeader.decode(volume, bytes));
         } catch (DamagedMapException e) {
             throw damaged(e);
         }
     }
 
     VolumeHeader header(String volume) {
-        return find(volume).orElseThrow(() -> new Failure(Errno.ENOENT, "volume " + volume
-            + " does not exist (vlmc list shows those that do)"));
+        return find(volume).orElseThrow(() -> absent(volume));
+    }
+
+    static VolumeHeader header(Texts texts, String volume) {
+        return find(texts, volume).orElseThrow(() -> absent(volume));
+    }
+
+    private static Failure absent(String volume) {
+        return new Failure(Errno.ENOENT, "volume " + volume + " does not exist (vlmc list shows those that do)");
     }
 
     /** Refuses what the original made, of which nothing is changed. */
@@ -359,19 +377,23 @@ final class VolumeStore {
         BlockMap map = new BlockMap(header.blocks());
         map.base(from.layer());
         VolumeState volume = new VolumeState(name, header, map, 0, Lease.NONE);
-        volume.original = true;
+        volume.hiddenObject = Optional.of(Target.of(Originals.hiddenObject(name)));
         return volume;
     }
 
     // --- notes: what users and Ganeti want to have kept with a volume
 
     private static String notesObject(String id) {
-        return "info-" + id;
+        return NOTES + id;
     }
 
-    Map<String, String> notes(String name, String id) {
+    private Map<String, String> notes(String name, String id) {
+        return notes(maps, name, id);
+    }
+
+    static Map<String, String> notes(Texts texts, String name, String id) {
         try {
-            return maps.readText(notesObject(id)).map(bytes -> TextObject.decode("info", NOTES_VERSION, bytes)).orElseGet(Map::of);
+            return texts.readText(notesObject(id)).map(bytes -> TextObject.decode("info", NOTES_VERSION, bytes)).orElseGet(Map::of);
         } catch (IllegalArgumentException e) {
             throw new Failure(Errno.EUCLEAN, "the notes of volume " + name + " (object " + notesObject(id) + ") are damaged: "
                 + e.getMessage());

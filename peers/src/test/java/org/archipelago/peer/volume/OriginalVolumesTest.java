@@ -394,4 +394,32 @@ final class OriginalVolumesTest {
             assertThat(reader.write("volume2", 0, new byte[4096], 0).status()).isEqualTo(Errno.EBUSY);
         }
     }
+
+    @Test
+    void aReaderThatSleptWhileItWasUpgradedAndRemovedFindsNothing() throws Exception {
+        layOut(OriginalStore.Layout.HASHED);
+        Node.upgradesOriginal = true;
+        try (Node writer = node(); Node reader = new Node("node2", directory, 1)) {
+            assertBytes(reader, "volume2", 0, bytes(12288, 2));
+            ok(writer.write("volume2", 0, bytes(4096, 7), 0));
+            ok(writer.call(Op.DELETE, "volume2"));
+            Lab.await("the reader", () -> reader.read("volume2", 0, 4096).status() == Errno.ENOENT);
+        }
+    }
+
+    @Test
+    void theContentsOfACloneCanBeHashed() throws Exception {
+        layOut(OriginalStore.Layout.NAMED);
+        try (Node node = node()) {
+            String run = "{\"run\": \"00000000-0000-4000-8000-000000000001\"}";
+            Call hash = Call.of(Node.MAPPER, Op.HASH, "snapshot2").data(run.getBytes(StandardCharsets.US_ASCII));
+            assertRefused(node.caller.call(hash), Errno.EROFS, "snapshot2", "--snap snapshot2");
+            Lab.clone(node, IMAGE, "clone0");
+            snapshot(node, "clone0", "snapshot0");
+            Reply hashed = node.caller.call(Call.of(Node.MAPPER, Op.HASH, "snapshot0").data(run.getBytes(StandardCharsets.US_ASCII)));
+            ok(hashed);
+            assertThat(JsonParser.parseString(hashed.message()).getAsJsonObject().get("done").getAsBoolean()).isTrue();
+            assertBytes(node, "snapshot0", 2 * BLOCK, padded(BB, 4096));
+        }
+    }
 }
