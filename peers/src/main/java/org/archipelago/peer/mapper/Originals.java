@@ -67,18 +67,22 @@ final class Originals {
 
     /** Tells the names of what may be its volumes and snapshots, in any order; its images, named by hashes, are not told. */
     static void forEachName(ObjectStore maps, String prefix, Consumer<String> told) {
-        for (String begin : new String[] {"", OriginalV1.PREFIX}) {
-            String after = "";
-            boolean more = true;
-            while (more) {
-                ObjectStore.Page page = maps.listOriginal(begin + prefix, after);
-                more = page.more() && !page.names().isEmpty();
-                for (String object : page.names()) {
-                    after = object;
-                    String name = object.substring(begin.length());
-                    if (!NO_HEADER.matcher(name).matches() && !(begin.isEmpty() && name.startsWith(OriginalV1.PREFIX))) {
-                        told.accept(name);
-                    }
+        forEachNameOf(maps, prefix, told);
+        if (!prefix.isEmpty()) {
+            forEachNameOf(maps, OriginalV1.objectOf(prefix), told);
+        }
+    }
+
+    private static void forEachNameOf(ObjectStore maps, String prefix, Consumer<String> told) {
+        String after = "";
+        boolean more = true;
+        while (more) {
+            ObjectStore.Page page = maps.listOriginal(prefix, after);
+            more = page.more() && !page.names().isEmpty();
+            for (String object : page.names()) {
+                after = object;
+                if (!NO_HEADER.matcher(object).matches()) {
+                    told.accept(object.startsWith(OriginalV1.PREFIX) ? object.substring(OriginalV1.PREFIX.length()) : object);
                 }
             }
         }

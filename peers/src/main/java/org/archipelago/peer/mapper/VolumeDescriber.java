@@ -11,6 +11,9 @@ import org.archipelago.peer.mapper.LockRecord.Kind;
 
 /** Describes volumes to people and programs, as JSON. */
 final class VolumeDescriber {
+    /** Nobody holds what the original left, and nothing is noted of it. */
+    private static final Texts NOTHING = object -> Optional.empty();
+
     private final VolumeStore store;
     private final Leases leases;
     private final Texts maps;
@@ -24,7 +27,7 @@ final class VolumeDescriber {
     /** A volume that is listed; one that cannot be read says so instead; empty: of its name the original left no volume. */
     Optional<JsonObject> describe(String name, VolumeListing listing) {
         try {
-            return listing.isOriginal(name) ? store.find(name).map(header -> describe(name, header))
+            return listing.isOriginal(name) ? store.findOriginal(name).map(header -> describe(name, header, NOTHING))
                 : Optional.of(describe(name, VolumeStore.header(listing, name), listing));
         } catch (Failure e) {
             JsonObject json = new JsonObject();

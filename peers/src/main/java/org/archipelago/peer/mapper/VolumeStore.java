@@ -64,8 +64,13 @@ final class VolumeStore {
 
     /** Of ours, or else of what the original left. */
     Optional<VolumeHeader> find(String volume) {
+        return find(maps, volume).or(() -> findOriginal(volume));
+    }
+
+    /** Where there is none of ours. */
+    Optional<VolumeHeader> findOriginal(String volume) {
         try {
-            return find(maps, volume).or(() -> originals.find(volume));
+            return originals.find(volume);
         } catch (DamagedMapException e) {
             throw damaged(e);
         }
