@@ -2,6 +2,7 @@ package org.archipelago.peer.mapper;
 
 import java.lang.ref.WeakReference;
 import java.util.Map;
+import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 import org.archipelago.map.Checkpoint;
@@ -29,6 +30,23 @@ final class LayerTables implements Checkpoint.Tables {
     public ForeignLayer foreign(String id) {
         String object = ForeignLayer.tableName(id);
         return (ForeignLayer) find(object, () -> ForeignLayer.decode(id, read(object)));
+    }
+
+    /** Makes a layer's table, which others may use already or be making, and looks that it can be read. */
+    void put(ForeignLayer layer) {
+        String table = ForeignLayer.tableName(layer.id());
+        if (!maps.exists(table)) {
+            String temporary = table + "-" + UUID.randomUUID();
+            maps.put(temporary, layer.encode());
+            if (maps.rename(temporary, table) != 0) {
+                maps.delete(temporary);
+            }
+        }
+        try {
+            foreign(layer.id());
+        } catch (IllegalArgumentException e) {
+            throw new Failure(Errno.EUCLEAN, e.getMessage());
+        }
     }
 
     /** Two that look for one table at once may both read it: that is all the harm. */

@@ -5,9 +5,11 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import org.archipelago.map.BlockMap;
 import org.archipelago.map.DamagedMapException;
+import org.archipelago.map.ForeignLayer;
 import org.archipelago.map.TextObject;
 import org.archipelago.map.VolumeHeader;
 import org.archipelago.map.VolumeHeader.Kind;
@@ -41,23 +43,21 @@ final class Originals {
     private static final Pattern NO_HEADER = Pattern.compile(".*(_[0-9a-f]{16}|_lock.*|_hash.*)|[0-9a-f]{64}");
 
     private final ObjectStore maps;
+    private final LayerTables tables;
     private final boolean upgrade;
 
     /** @param upgrade whether its volumes go on as ours when they are first opened for writing */
-    Originals(ObjectStore maps, boolean upgrade) {
+    Originals(ObjectStore maps, LayerTables tables, boolean upgrade) {
         this.maps = maps;
+        this.tables = tables;
         this.upgrade = upgrade;
     }
 
     // --- finding
 
-    /**
-     * The header that it would have if it were ours: one without checkpoint and log. It can be written where that upgrades it.
-     *
-     * @throws DamagedMapException naming what is wrong
-     */
+    /** The header that it would have if it were ours: one without checkpoint and log. It can be written where that upgrades it. */
     Optional<VolumeHeader> find(String name) {
-        return read(name).filter(original -> !maps.exists(hiddenObject(name))).map(original -> {
+        return sound(() -> read(name)).filter(original -> !maps.exists(hiddenObject(name))).map(original -> {
             Kind kind = upgrade && !original.readOnly() ? Kind.VOLUME : Kind.SNAPSHOT;
             long size = (original.size() + BlockMap.UNIT - 1) & -BlockMap.UNIT;
             return new VolumeHeader(id(name), kind, size, VolumeHeader.BLOCK_SHIFT, 0, 0, VolumeHeader.NONE, false, VolumeHeader.NONE,
@@ -141,26 +141,53 @@ final class Originals {
         return maps.read(object).orElseThrow(() -> new DamagedMapException(name, "object " + object + " of the original's map is missing"));
     }
 
+    /** The format of the map that a header belongs to. */
+    String format(String name, VolumeHeader header) {
+        return !isOne(name, header) ? "native" : "original " + header(name).format().name().toLowerCase(Locale.ROOT);
+    }
+
     private OriginalHeader header(String name) {
+        return sound(() -> read(name)).orElseThrow(() -> new Failure(Errno.ENOENT, "volume " + name + " does not exist any more"));
+    }
+
+    private static <T> T sound(Supplier<T> read) {
         try {
-            return read(name).orElseThrow(() -> new Failure(Errno.ENOENT, "volume " + name + " does not exist any more"));
+            return read.get();
         } catch (DamagedMapException e) {
             throw new Failure(Errno.EUCLEAN, e.getMessage());
         }
     }
 
-    /**
-     * Its map.
-     *
-     * @throws DamagedMapException naming what is wrong
-     */
-    OriginalMap load(String name) {
+    /** Its map, for reading. */
+    BlockMap map(String name) {
+        OriginalMap map = load(name);
+        return over(map, map.layer());
+    }
+
+    /** Its map, for a volume of ours that goes on from it: the table of its objects' names is there. Not while the original has it open. */
+    BlockMap base(String name) {
+        OriginalMap map = load(name);
+        if (!map.header().readOnly()) {
+            refuseLocked(name);
+        }
+        ForeignLayer layer = map.layer();
+        tables.put(layer);
+        return over(map, layer);
+    }
+
+    private static BlockMap over(OriginalMap map, ForeignLayer layer) {
+        BlockMap blocks = new BlockMap(map.blocks());
+        blocks.base(layer);
+        return blocks;
+    }
+
+    private OriginalMap load(String name) {
         OriginalHeader header = header(name);
-        return switch (header.format()) {
+        return sound(() -> switch (header.format()) {
             case V0 -> OriginalV0.decode(name, whole(name, name));
             case V1 -> OriginalV1.decode(name, whole(name, header.object()));
             case V2 -> OriginalV2.decode(name, header, maps::read);
-        };
+        });
     }
 
     // --- what it must not do
@@ -179,7 +206,7 @@ final class Originals {
     }
 
     /** Fails with EBUSY where the original has the volume open. */
-    void refuseLocked(String name) {
+    private void refuseLocked(String name) {
         for (String object : new String[] {name + LOCK, OriginalV1.objectOf(name) + LOCK}) {
             maps.readText(object).ifPresent(holder -> {
                 throw new Failure(Errno.EBUSY, "volume " + name + " is locked by the original Archipelago on "
@@ -200,10 +227,5 @@ final class Originals {
         if (maps.exists(name) || maps.exists(OriginalV1.objectOf(name))) {
             maps.put(hiddenObject(name), TextObject.encode("hidden", HIDDEN_VERSION, Map.of("name", name)));
         }
-    }
-
-    /** Its format in a word. */
-    String format(String name) {
-        return "original " + header(name).format().name().toLowerCase(Locale.ROOT);
     }
 }

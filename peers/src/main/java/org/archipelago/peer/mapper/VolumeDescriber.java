@@ -27,7 +27,7 @@ final class VolumeDescriber {
     /** A volume that is listed; one that cannot be read says so instead; empty: of its name the original left no volume. */
     Optional<JsonObject> describe(String name, VolumeListing listing) {
         try {
-            return listing.isOriginal(name) ? store.findOriginal(name).map(header -> describe(name, header, NOTHING))
+            return listing.isOriginal(name) ? store.originals().find(name).map(header -> describe(name, header, NOTHING))
                 : Optional.of(describe(name, VolumeStore.header(listing, name), listing));
         } catch (Failure e) {
             JsonObject json = new JsonObject();
@@ -50,7 +50,7 @@ final class VolumeDescriber {
         json.addProperty("readOnly", header.readOnly());
         json.addProperty("id", header.id());
         json.addProperty("blockSize", header.blockSize());
-        json.addProperty("format", store.format(name, header));
+        json.addProperty("format", store.originals().format(name, header));
         json.addProperty("epoch", header.epoch());
         if (!header.origin().equals(VolumeHeader.NONE)) {
             json.addProperty("origin", header.origin());

@@ -12,12 +12,10 @@ import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import org.archipelago.map.BlockMap;
 import org.archipelago.map.DamagedMapException;
-import org.archipelago.map.ForeignLayer;
 import org.archipelago.map.ImageLayer;
 import org.archipelago.map.MapLog;
 import org.archipelago.map.TextObject;
 import org.archipelago.map.VolumeHeader;
-import org.archipelago.map.original.OriginalMap;
 import org.archipelago.map.original.OriginalV2;
 import org.archipelago.peer.mapper.Leases.Taken;
 import org.archipelago.peer.mapper.Leases.Use;
@@ -57,23 +55,18 @@ final class VolumeStore {
         this.me = me;
         this.tables = new LayerTables(maps);
         this.checkpoints = new Checkpoints(maps, tables);
-        this.originals = new Originals(maps, upgradeOriginal);
+        this.originals = new Originals(maps, tables, upgradeOriginal);
     }
 
     // --- headers
 
     /** Of ours, or else of what the original left. */
     Optional<VolumeHeader> find(String volume) {
-        return find(maps, volume).or(() -> findOriginal(volume));
+        return find(maps, volume).or(() -> originals.find(volume));
     }
 
-    /** Where there is none of ours. */
-    Optional<VolumeHeader> findOriginal(String volume) {
-        try {
-            return originals.find(volume);
-        } catch (DamagedMapException e) {
-            throw damaged(e);
-        }
+    Originals originals() {
+        return originals;
     }
 
     private static Optional<VolumeHeader> find(Texts texts, String volume) {
@@ -104,11 +97,6 @@ final class VolumeStore {
             throw originals.unchangeable(volume);
         }
         return header;
-    }
-
-    /** The format of a volume's map, in a word. */
-    String format(String volume, VolumeHeader header) {
-        return Originals.isOne(volume, header) ? originals.format(volume) : "native";
     }
 
     /** A failure leaves open which header it has now. */
@@ -159,7 +147,8 @@ final class VolumeStore {
                     + ", which has " + parent.size());
             }
             wanted = size == 0 ? parent.size() : size;
-            checkpoint = Originals.isOne(origin.get(), parent) ? checkpointOver(origin.get(), id) : parent.checkpoint();
+            checkpoint = Originals.isOne(origin.get(), parent) ? checkpoints.put(originals.base(origin.get()), id, 1)
+                : parent.checkpoint();
         }
         if (wanted <= 0 || wanted > VolumeHeader.MAX_SIZE) {
             throw new Failure(Errno.EINVAL, "volume " + name + " cannot have " + wanted + " bytes: 1 to "
@@ -320,41 +309,6 @@ final class VolumeStore {
 
     // --- what the original left
 
-    /** Makes a checkpoint over the objects of a volume of the original; id: of the volume that begins so. */
-    private String checkpointOver(String original, String id) {
-        OriginalMap from;
-        try {
-            from = originals.load(original);
-        } catch (DamagedMapException e) {
-            throw damaged(e);
-        }
-        if (!from.header().readOnly()) {
-            originals.refuseLocked(original);
-        }
-        ForeignLayer layer = from.layer();
-        putNames(layer);
-        BlockMap map = new BlockMap(from.blocks());
-        map.base(layer);
-        return checkpoints.put(map, id, 1);
-    }
-
-    /** Makes a layer's table, which others may use already or be making. */
-    private void putNames(ForeignLayer layer) {
-        String table = ForeignLayer.tableName(layer.id());
-        if (!maps.exists(table)) {
-            String temporary = table + "-" + newId();
-            maps.put(temporary, layer.encode());
-            if (maps.rename(temporary, table) != 0) {
-                maps.delete(temporary);
-            }
-        }
-        try {
-            tables.foreign(layer.id());
-        } catch (IllegalArgumentException e) {
-            throw new Failure(Errno.EUCLEAN, e.getMessage());
-        }
-    }
-
     /**
      * A volume of the original goes on as ours, over the objects that it has: there is the one or the other at any crash. What
      * the original wrote stays as it is.
@@ -364,7 +318,7 @@ final class VolumeStore {
             throw originals.unchangeable(name);
         }
         String id = newId();
-        String checkpoint = checkpointOver(name, id);
+        String checkpoint = checkpoints.put(originals.base(name), id, 1);
         try {
             make(name, VolumeHeader.create(id, original.size(), checkpoint, VolumeHeader.NONE, now()), Map.of());
             LOG.log(Level.INFO, "{0} is upgraded: what the original Archipelago has of it is read from now on, and not used otherwise", name);
@@ -378,10 +332,7 @@ final class VolumeStore {
     }
 
     private VolumeState loadOriginal(String name, VolumeHeader header) {
-        OriginalMap from = originals.load(name);
-        BlockMap map = new BlockMap(header.blocks());
-        map.base(from.layer());
-        VolumeState volume = new VolumeState(name, header, map, 0, Lease.NONE);
+        VolumeState volume = new VolumeState(name, header, originals.map(name), 0, Lease.NONE);
         volume.hiddenObject = Optional.of(Target.of(Originals.hiddenObject(name)));
         return volume;
     }
