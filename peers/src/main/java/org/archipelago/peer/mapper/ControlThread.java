@@ -84,10 +84,35 @@ final class ControlThread {
 
     /** An operation that may change a volume; after: on the reactor, with how the volume goes on. */
     void execute(Request request, Optional<VolumeState> held, Consumer<Optional<VolumeState>> after) {
-        Outcome outcome = new Outcome(request, held);
+        execute(new Outcome(request, held), outcome -> {
+            held.ifPresent(VolumeState::prune);
+            perform(outcome);
+        }, after);
+    }
+
+    /** Makes the log that a volume shall go on in, in a new epoch, for a snapshot; then: on the reactor, with that log, before the answer. */
+    void prepare(Request request, VolumeState volume, Consumer<Optional<LogState>> then) {
+        LogState last = volume.log;
+        Outcome prepared = new Outcome(request, Optional.empty());
+        execute(prepared, o -> {
+            LogState made = store.prepare(o.name, volume.header().id(), last.generation, last.epoch + 1, Optional.of(name(o, "name")));
+            o.made = Optional.of(made);
+            o.count(made.generation);
+        }, ignored -> then.accept(prepared.made));
+    }
+
+    /** Makes a snapshot of a volume as it was before a log, while it goes on; then: on the reactor, before the answer. */
+    void snapshot(Request request, VolumeState volume, LogState from, Runnable then) {
+        execute(new Outcome(request, Optional.empty()), o -> store.snapshot(volume, from.generation, from.epoch, name(o, "name")),
+            ignored -> then.run());
+    }
+
+    private void execute(Outcome outcome, Consumer<Outcome> operation, Consumer<Optional<VolumeState>> after) {
+        Request request = outcome.request;
+        Optional<VolumeState> held = outcome.state;
         execute(ignored -> {
             try {
-                perform(outcome);
+                operation.accept(outcome);
             } catch (Failure e) {
                 outcome.fail(e.errno(), e.getMessage());
             }
@@ -107,6 +132,7 @@ final class ControlThread {
         final Request request;
         final String name;
         Optional<VolumeState> state;
+        Optional<LogState> made = Optional.empty();
         private Consumer<Request> answer = done -> done.complete(0);
 
         Outcome(Request request, Optional<VolumeState> state) {
@@ -117,6 +143,10 @@ final class ControlThread {
 
         void fail(int errno, String message) {
             answer = done -> done.fail(errno, message);
+        }
+
+        void count(long number) {
+            answer = done -> done.complete(number);
         }
 
         void reply(JsonObject json) {
