@@ -133,12 +133,17 @@ final class ControlThread {
         final String name;
         Optional<VolumeState> state;
         Optional<LogState> made = Optional.empty();
+        private final long length;
+        /** Read once, on the reactor: others may write to a request's data. */
+        private final byte[] argument;
         private Consumer<Request> answer = done -> done.complete(0);
 
         Outcome(Request request, Optional<VolumeState> state) {
             this.request = request;
             this.name = request.target();
             this.state = state;
+            this.length = Math.max(0, Math.min(request.length(), request.dataLength()));
+            this.argument = request.payload(length > Caller.PAYLOAD_MAX ? 0 : (int) length);
         }
 
         void fail(int errno, String message) {
@@ -159,12 +164,11 @@ final class ControlThread {
 
         /** Takes what it needs from the request's argument. */
         <T> T argument(Function<JsonObject, T> take) {
-            long length = Math.min(request.length(), request.dataLength());
             if (length > Caller.PAYLOAD_MAX) {
                 throw new Failure(Errno.EMSGSIZE, "the argument of " + Op.name(request.op()) + " " + name + " has " + length + " bytes; "
                     + Caller.PAYLOAD_MAX + " are allowed");
             }
-            String text = new String(request.payload((int) Math.max(0, length)), StandardCharsets.UTF_8);
+            String text = new String(argument, StandardCharsets.UTF_8);
             try {
                 return take.apply(text.isEmpty() ? new JsonObject() : JsonParser.parseString(text).getAsJsonObject());
             } catch (JsonParseException | IllegalStateException | UnsupportedOperationException | IllegalArgumentException e) {

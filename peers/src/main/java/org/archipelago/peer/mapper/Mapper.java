@@ -38,6 +38,7 @@ public final class Mapper implements Peer {
     private final Reactor reactor;
     private final int blockermPort;
     private final ControlThread control;
+    private final long longLog;
     private final StoreRequests requests;
     private final TargetTable<Slot> volumes;
     private final Answer answer = new Answer();
@@ -75,6 +76,7 @@ public final class Mapper implements Peer {
         this.reactor = reactor;
         this.blockermPort = blockermPort;
         this.control = control.thread(reactor);
+        this.longLog = control.longLog();
         this.requests = new StoreRequests(host.pool(reactor, "mapper", control.requests(), LogWriter.BUFFER));
         this.volumes = new TargetTable<>(absent);
     }
@@ -403,7 +405,7 @@ public final class Mapper implements Peer {
             }
         } else if (volume.compaction == Compaction.SEALED && volume.areSealedWhole()) {
             sumUp(slot, volume);
-        } else if (volume.isLogLong()) {
+        } else if (volume.isLogLong(longLog)) {
             sealLong(slot, volume);
         }
     }
@@ -420,8 +422,8 @@ public final class Mapper implements Peer {
             volume.preparing = true;
             volume.next = Optional.empty();
             control.prepare(request, volume, made -> {
-                volume.preparing = false;
                 volume.next = made;
+                prepared(slot, volume);
             });
         }
     }
@@ -433,7 +435,19 @@ public final class Mapper implements Peer {
         if (volume.lease != Lease.EXCLUSIVE || next.isEmpty()) {
             request.complete(Errno.EAGAIN);
         } else {
-            log(slot, volume).seal(next.get(), request::complete);
+            volume.preparing = true; // one SEAL at a time
+            log(slot, volume).seal(next.get(), status -> {
+                prepared(slot, volume);
+                request.complete(status);
+            });
+        }
+    }
+
+    /** Another log may be made now: for those, too, who came meanwhile. */
+    private void prepared(Slot slot, VolumeState volume) {
+        volume.preparing = false;
+        if (slot.has(volume)) {
+            drain(slot);
         }
     }
 
@@ -471,12 +485,9 @@ public final class Mapper implements Peer {
     }
 
     private void sealedLong(Slot slot, VolumeState volume, int status) {
-        volume.preparing = false;
         volume.compaction = status == 0 ? Compaction.SEALED : Compaction.NONE;
-        volume.longLog = status == 0 ? volume.longLog : 2 * volume.longLog;
-        if (slot.has(volume)) {
-            drain(slot);
-        }
+        volume.longer += status == 0 ? 0 : 1;
+        prepared(slot, volume);
     }
 
     /** A checkpoint takes the place of the logs before the present one, which are durable. */
@@ -503,7 +514,7 @@ public final class Mapper implements Peer {
 
     private static void notSummedUp(VolumeState volume) {
         volume.compaction = Compaction.NONE;
-        volume.longLog *= 2;
+        volume.longer++;
     }
 
     private void begin(Slot slot) {

@@ -12,12 +12,14 @@ import org.archipelago.peer.host.Reactor;
 /** What the mapper's instances of one process share: the way to the store, and the threads that wait for it. */
 public final class MapperControl implements AutoCloseable {
     private static final int QUEUE = 4096;
+    private static final long LONG_LOG = 1 << 16;
 
     private final VolumeStore store;
     private final Leases leases;
     private final ObjectStore maps;
     private final NodeIdentity me;
     private final int requests;
+    private final long longLog;
     private final ExecutorService reclaimer = threads("reclaim");
     private final List<ControlThread> threads = new CopyOnWriteArrayList<>();
 
@@ -27,11 +29,21 @@ public final class MapperControl implements AutoCloseable {
      * @param requests requests for the store that each instance may have out, at least 8
      */
     public MapperControl(Caller caller, int blockerbPort, int blockermPort, NodeIdentity me, int requests) {
+        this(caller, blockerbPort, blockermPort, me, requests, LONG_LOG);
+    }
+
+    /** @param longLog records of a log after which an open volume goes on in another */
+    public MapperControl(Caller caller, int blockerbPort, int blockermPort, NodeIdentity me, int requests, long longLog) {
         this.maps = new ObjectStore(caller, blockermPort);
         this.leases = new Leases(maps, me);
         this.me = me;
         this.store = new VolumeStore(maps, new ObjectStore(caller, blockerbPort), leases, me);
         this.requests = Math.max(requests, 8);
+        this.longLog = longLog;
+    }
+
+    long longLog() {
+        return longLog;
     }
 
     int requests() {

@@ -24,8 +24,6 @@ final class VolumeState {
 
     /** Bytes of a header's object that are enough to see whether it is the same; zeros behind its end. */
     static final int HEAD = 4096;
-    /** Records of a log after which an open volume goes on in another. */
-    private static final long LONG_LOG = 1 << 16;
 
     final String name;
     final Target headerObject;
@@ -39,13 +37,13 @@ final class VolumeState {
     final List<LogState> sealed;
     /** The log that it shall go on in; made when somebody prepares a SEAL. On the reactor alone, as are the next two. */
     Optional<LogState> next = Optional.empty();
-    /** Another log is being made, and perhaps the present one sealed at once. */
+    /** Another log is being made, or the present one is being sealed: one after another. */
     boolean preparing;
     Compaction compaction = Compaction.NONE;
     /** How many of the volume's records are known to name durable data. */
     long backed;
-    /** Records after which the volume shall go on in another log. */
-    long longLog = LONG_LOG;
+    /** How often its log could not be replaced though it was long: each time it may grow to twice the length. */
+    int longer;
     /** An object may hold what a write left there that was never answered. */
     boolean unclean;
     /** Its log is of this life of this node, and can be appended to. */
@@ -94,9 +92,9 @@ final class VolumeState {
         map.own(new Layer(header.id(), log.epoch));
     }
 
-    /** Whether it shall go on in another log; one that was prepared for somebody else is left to him for a time. */
-    boolean isLogLong() {
-        return compaction == Compaction.NONE && !preparing && log.records >= (next.isEmpty() ? longLog : 2 * longLog);
+    /** Whether it shall go on in another log than one of so many records; one that was prepared for somebody else is left to him for a time. */
+    boolean isLogLong(long most) {
+        return compaction == Compaction.NONE && !preparing && log.records >= most << longer + (next.isEmpty() ? 0 : 1);
     }
 
     /** Forgets logs that a checkpoint sums up by now. */
