@@ -6,6 +6,7 @@ import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * Where each block of a volume lies: nowhere (zeros), in one layer as a whole, or in a stack of layers
@@ -45,6 +46,8 @@ public final class BlockMap {
         }
     }
 
+    private static final Partial NOTHING = new Partial(0, new UnitMask(), ZERO);
+
     /** Told of the parts of a range, in order. */
     public interface Parts {
         /** Returns false to stop. unit and count: 4 KiB units within the block; layer: -1 for zeros. */
@@ -54,6 +57,8 @@ public final class BlockMap {
     private final List<Layer> layers = new ArrayList<>();
     private final Map<Layer, Integer> layerNumbers = new HashMap<>();
     private final List<Partial> partials = new ArrayList<>();
+    /** Entries of partials that no block has any more. */
+    private final List<Integer> unused = new ArrayList<>();
     private int[][] pages;
     private int blocks;
     private int own = -1;
@@ -86,6 +91,11 @@ public final class BlockMap {
 
     public List<Layer> layers() {
         return Collections.unmodifiableList(layers);
+    }
+
+    /** The layer that a part was found in. */
+    public Layer layerAt(int number) {
+        return layers.get(number);
     }
 
     int layer(Layer layer) {
@@ -124,9 +134,43 @@ public final class BlockMap {
         return partials.get(-entry - 1);
     }
 
+    /** How many partials there are, unused ones among them. */
+    int partials() {
+        return partials.size();
+    }
+
+    /** Whether an entry's layers have objects for the block. */
+    boolean exists(int entry, int block) {
+        int at = entry;
+        while (at < 0) {
+            Partial partial = partial(at);
+            if (!layers.get(partial.layer).has(block)) {
+                return false;
+            }
+            at = partial.below;
+        }
+        return at == ZERO || layers.get(at - 1).has(block);
+    }
+
     int add(Partial partial) {
-        partials.add(partial);
-        return -partials.size();
+        if (unused.isEmpty()) {
+            partials.add(partial);
+            return -partials.size();
+        }
+        int entry = unused.remove(unused.size() - 1);
+        partials.set(-entry - 1, partial);
+        return entry;
+    }
+
+    /** The entry of a block is another from now on; no other block has its partials. */
+    private void replace(int block, int newEntry) {
+        for (int old = entry(block); old < 0; ) {
+            int below = partial(old).below;
+            partials.set(-old - 1, NOTHING);
+            unused.add(old);
+            old = below;
+        }
+        entry(block, newEntry);
     }
 
     static int whole(int layer) {
@@ -198,7 +242,7 @@ public final class BlockMap {
             return;
         }
         if (count == UNITS) {
-            entry(block, whole(own));
+            replace(block, whole(own));
             return;
         }
         Partial partial;
@@ -210,8 +254,59 @@ public final class BlockMap {
         }
         partial.mask.set(unit, count);
         if (partial.mask.full()) {
-            entry(block, whole(own));
+            replace(block, whole(own));
         }
+    }
+
+    /** The block reads as zeros, and lies nowhere. */
+    public void zero(int block) {
+        replace(block, ZERO);
+    }
+
+    /** All blocks that a layer has lie in it, whole: of a map that is zeros. */
+    public void base(Layer layer) {
+        int number = layer(layer);
+        for (int block = 0; block < blocks; block++) {
+            if (layer.has(block)) {
+                entry(block, whole(number));
+            }
+        }
+    }
+
+    /** Told of an object that a map names. */
+    public interface Named {
+        void object(int layer, int block);
+    }
+
+    /** Names all objects that the map consists of, block after block; what upper layers have covered, too. */
+    public void forEachNamed(Named named) {
+        for (int block = 0; block < blocks; block++) {
+            forEachNamed(block, named);
+        }
+    }
+
+    /** The same for one block, the uppermost layer first. */
+    public void forEachNamed(int block, Named named) {
+        int entry = entry(block);
+        while (entry < 0) {
+            Partial partial = partial(entry);
+            named.object(partial.layer, block);
+            entry = partial.below;
+        }
+        if (entry != ZERO) {
+            named.object(entry - 1, block);
+        }
+    }
+
+    /** Whether the block lies nowhere, and reads as zeros. */
+    public boolean isZero(int block) {
+        return entry(block) == ZERO;
+    }
+
+    /** The layer that holds all of a block; empty where it is of zeros, or in parts. */
+    public Optional<Layer> wholeLayer(int block) {
+        int entry = entry(block);
+        return entry > 0 ? Optional.of(layers.get(entry - 1)) : Optional.empty();
     }
 
     // --- for people

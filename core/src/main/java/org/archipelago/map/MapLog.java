@@ -25,7 +25,7 @@ import java.util.zip.CRC32C;
  * </pre>
  *
  * <p>A record counts only when all before it do. OWN: the units are the own layer's; its data was
- * handed to the kernel before it. COMMIT: records 0 to upTo - 1, their data included, survive a power
+ * handed to the kernel before it. ZERO: the block lies nowhere, and reads as zeros; unit 0, all units. COMMIT: records 0 to upTo - 1, their data included, survive a power
  * cut if this record does; so many as block says had been made sure to before. END: the volume's map goes on elsewhere; read its header again.
  * SEAL: it goes on in the volume's log of generation upTo, which was durable before, in epoch block; in a log that is sealed only COMMITs
  * come later. A log whose SEAL is certain is whole, and then the next one counts too: where its writer's kernel lives, or where a COMMIT
@@ -39,6 +39,7 @@ public final class MapLog {
     public static final int COMMIT = 2;
     public static final int END = 3;
     public static final int SEAL = 4;
+    public static final int ZERO = 5;
 
     private static final long MAGIC = 0x0000474F4C435241L;
     private static final int VERSION = 2;
@@ -48,7 +49,7 @@ public final class MapLog {
     /** boot: 32 hex digits; writer: at most 64 bytes; crc: ties the records to this very log. */
     public record Header(int generation, String id, int epoch, String boot, String writer, int crc) {}
 
-    public static byte[] encodeHeader(int generation, Layer own, String boot, String writer) {
+    public static byte[] encodeHeader(int generation, VolumeLayer own, String boot, String writer) {
         ByteBuffer to = ByteBuffer.allocate(HEADER).order(ByteOrder.LITTLE_ENDIAN);
         to.putLong(MAGIC).putInt(VERSION).putInt(generation);
         to.put(HexFormat.of().parseHex(own.id())).putInt(own.epoch()).putInt(0);
@@ -142,7 +143,8 @@ public final class MapLog {
         public void apply(String volume, BlockMap map, long upTo) {
             for (long i = 0; i < upTo; i++) {
                 int at = (int) position(i);
-                if (type(bytes, at) == OWN) {
+                int type = type(bytes, at);
+                if (type == OWN || type == ZERO) {
                     int block = block(bytes, at);
                     int unit = unit(bytes, at);
                     int count = count(bytes, at);
@@ -150,7 +152,11 @@ public final class MapLog {
                         throw new DamagedMapException(volume, "record " + i + " of its log names block " + block
                             + ", units " + unit + "+" + count + ", which it has not");
                     }
-                    map.commit(block, unit, count);
+                    if (type == ZERO) {
+                        map.zero(block);
+                    } else {
+                        map.commit(block, unit, count);
+                    }
                 }
             }
         }
@@ -177,7 +183,7 @@ public final class MapLog {
             }
             committed = Math.max(committed, Math.min(upTo(bytes, records), records));
             records++;
-            owned = type == OWN ? records : owned;
+            owned = type == OWN || type == ZERO ? records : owned;
             ended = type == END;
             if (type == SEAL) {
                 seal = Optional.of(new Seal(records, (int) bytes.getLong(at + 24), block(bytes, at)));

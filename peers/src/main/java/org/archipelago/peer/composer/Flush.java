@@ -4,7 +4,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntConsumer;
-import org.archipelago.map.Layer;
+import org.archipelago.map.VolumeLayer;
 import org.archipelago.posix.Errno;
 import org.archipelago.xseg.Completion;
 import org.archipelago.xseg.Op;
@@ -116,9 +116,9 @@ final class Flush {
             } else {
                 int block = next();
                 nextBlock = block + 1;
-                Layer.writeName(owner.nameBuffer(), 0, taken.get(at).prefix(), block);
+                VolumeLayer.writeName(owner.nameBuffer(), 0, taken.get(at).prefix(), block);
                 request = owner.takeDataRequest().op(Op.SYNC).flags(force ? Op.FORCE : 0)
-                    .target(owner.nameBuffer(), 0, Layer.NAME_LENGTH).cookie((long) at << Integer.SIZE | block);
+                    .target(owner.nameBuffer(), 0, VolumeLayer.NAME_LENGTH).cookie((long) at << Integer.SIZE | block);
             }
             composer.host.submit(request, composer.reactor, composer.blockerPort);
         }

@@ -2,7 +2,7 @@ package org.archipelago.peer.composer;
 
 import java.nio.ByteBuffer;
 import java.util.BitSet;
-import org.archipelago.map.Layer;
+import org.archipelago.map.VolumeLayer;
 
 /** What a composer knows of the objects of one epoch of a volume that it wrote to, by the number of the block. */
 final class Written {
@@ -30,8 +30,8 @@ final class Written {
 
     /** Whether it is of these objects; of any, as long as it is new. */
     boolean isOf(ByteBuffer name, int at) {
-        boolean same = prefix.length == Layer.PREFIX_LENGTH;
-        for (int i = Layer.PREFIX_LENGTH - 1; same && i >= 0; i--) {
+        boolean same = prefix.length == VolumeLayer.PREFIX_LENGTH;
+        for (int i = VolumeLayer.PREFIX_LENGTH - 1; same && i >= 0; i--) {
             same = prefix[i] == name.get(at + i);
         }
         return same;
@@ -39,7 +39,7 @@ final class Written {
 
     /** From now on it is of these objects. */
     void of(ByteBuffer name, int at) {
-        prefix = new byte[Layer.PREFIX_LENGTH];
+        prefix = new byte[VolumeLayer.PREFIX_LENGTH];
         name.get(at, prefix);
     }
 

@@ -7,10 +7,10 @@ import java.util.List;
 import java.util.Optional;
 import org.archipelago.map.BlockMap;
 import org.archipelago.map.DamagedMapException;
-import org.archipelago.map.Layer;
 import org.archipelago.map.MapLog;
 import org.archipelago.map.MapLog.Seal;
 import org.archipelago.map.VolumeHeader;
+import org.archipelago.map.VolumeLayer;
 import org.archipelago.peer.mapper.VolumeState.Lease;
 import org.archipelago.posix.Errno;
 
@@ -33,7 +33,7 @@ final class Logs {
     /** Makes an empty log, durably, of the first generation after one that has none yet; tries so many at most. */
     LogState create(String volume, String id, int after, int epoch, int most) {
         for (int tried = after + 1; tried <= after + most; tried++) {
-            byte[] header = MapLog.encodeHeader(tried, new Layer(id, epoch), me.boot(), me.daemon());
+            byte[] header = MapLog.encodeHeader(tried, new VolumeLayer(id, epoch), me.boot(), me.daemon());
             if (maps.create(VolumeHeader.logName(id, tried), header)) {
                 int crc = MapLog.decodeHeader(volume, ByteBuffer.wrap(header).order(ByteOrder.LITTLE_ENDIAN)).crc();
                 return new LogState(id, tried, epoch, crc);
@@ -85,7 +85,7 @@ final class Logs {
             }
             boolean writerLives = isOurs(log) ? isOfThisBoot(log) : lease == Lease.NONE;
             Optional<Seal> seal = log.whole(writerLives);
-            map.own(new Layer(header.id(), log.header().epoch()));
+            map.own(new VolumeLayer(header.id(), log.header().epoch()));
             log.apply(volume, map, seal.isPresent() ? seal.get().records() : writerLives ? log.records() : log.committed());
             LogState state = state(header.id(), log, seal, base);
             if (seal.isEmpty()) {
@@ -111,7 +111,7 @@ final class Logs {
             }
             int unsealed = generation;
             Seal seal = log.seal().orElseThrow(() -> new DamagedMapException(volume, "its log " + unsealed + " should be sealed, and is not"));
-            map.own(new Layer(header.id(), log.header().epoch()));
+            map.own(new VolumeLayer(header.id(), log.header().epoch()));
             log.apply(volume, map, seal.records());
             changed |= log.owned() > 0;
             generation = next(volume, log, seal);

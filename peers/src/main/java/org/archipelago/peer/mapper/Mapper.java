@@ -39,6 +39,7 @@ public final class Mapper implements Peer {
     private final int blockermPort;
     private final ControlThread control;
     private final long longLog;
+    private final LongRuns longRuns;
     private final StoreRequests requests;
     private final TargetTable<Slot> volumes;
     private final Answer answer = new Answer();
@@ -77,6 +78,7 @@ public final class Mapper implements Peer {
         this.blockermPort = blockermPort;
         this.control = control.thread(reactor);
         this.longLog = control.longLog();
+        this.longRuns = control.longRuns();
         this.requests = new StoreRequests(host.pool(reactor, "mapper", control.requests(), LogWriter.BUFFER));
         this.volumes = new TargetTable<>(absent);
     }
@@ -102,6 +104,7 @@ public final class Mapper implements Peer {
                 volumes.find(request).lookedAt = System.nanoTime() - LOOK_NANOS; // what is read after it is as new
                 control.run(request);
             }
+            case Op.HASH, Op.VERIFY -> longRuns.step(reactor, request);
             case Op.LIST, Op.STATUS, Op.SETINFO, Op.LOCK, Op.UNLOCK -> control.run(request);
             default -> request.complete(Errno.EOPNOTSUPP);
         }
@@ -126,6 +129,9 @@ public final class Mapper implements Peer {
         } else if (slot.state.get().lease == Lease.EXCLUSIVE) {
             serve(slot, slot.state.get(), request);
         } else {
+            if (request.has(Op.FRESH)) {
+                slot.lookedAt = System.nanoTime() - LOOK_NANOS;
+            }
             validate(slot, slot.state.get(), request);
         }
     }
@@ -156,7 +162,7 @@ public final class Mapper implements Peer {
             case Op.COMMIT -> {
                 if (volume.lease == Lease.NONE) {
                     request.complete(Errno.EBUSY); // it had it when MAPW was answered
-                } else if (inRange(volume, request)) {
+                } else if (inRange(volume, request) && (!request.has(Op.DISCARD) || isWholeBlocks(volume, request))) {
                     log(slot, volume).commit(request);
                 } else {
                     request.complete(Errno.EINVAL);
@@ -210,6 +216,12 @@ public final class Mapper implements Peer {
             });
             host.submit(look, reactor, blockermPort);
         });
+    }
+
+    private static boolean isWholeBlocks(VolumeState volume, Request request) {
+        long mask = volume.header().blockSize() - 1;
+        long end = request.offset() + request.length();
+        return (request.offset() & mask) == 0 && ((end & mask) == 0 || end == volume.header().size());
     }
 
     private static boolean inRange(VolumeState volume, Request request) {
@@ -598,7 +610,7 @@ public final class Mapper implements Peer {
         public boolean part(int layer, int unit, int count) {
             int first = Math.max(from, unit << BlockMap.UNIT_SHIFT);
             int last = Math.min(end, (unit + count) << BlockMap.UNIT_SHIFT);
-            int object = layer < 0 ? 0 : MapReply.object(to, volume.prefix(layer), block);
+            int object = layer < 0 ? 0 : MapReply.object(to, volume.map.layerAt(layer), layer, block);
             if (object < 0 || !MapReply.extent(to, object, layer < 0 ? MapReply.ZERO : 0, first, last - first)) {
                 return false;
             }
@@ -618,7 +630,8 @@ public final class Mapper implements Peer {
             boolean more = true;
             while (more && covered < request.length()) {
                 aim(request);
-                int object = MapReply.object(to, volume.prefix(volume.map.own()), block);
+                int own = volume.map.own();
+                int object = MapReply.object(to, volume.map.layerAt(own), own, block);
                 more = object >= 0 && MapReply.extent(to, object, writeFlags(), from, end - from);
                 covered += more ? end - from : 0;
             }

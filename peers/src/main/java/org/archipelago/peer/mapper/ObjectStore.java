@@ -32,6 +32,9 @@ final class ObjectStore {
     /** Names of objects that begin so, after a name, in order; fewer than there are. */
     record Page(List<String> names, boolean more) {}
 
+    /** Names of objects, with the bytes that each takes of the store where they were asked for; cursor: where the next page goes on, empty after the last. */
+    record ScanPage(List<String> names, List<Long> sizes, String cursor) {}
+
     /** A small text that is only ever replaced as a whole; empty when it is absent. */
     Optional<byte[]> readText(String object) {
         Reply reply = caller.call(Call.of(port, Op.READ, object).flags(Op.FRESH).range(0, TEXT_MAX));
@@ -66,11 +69,19 @@ final class ObjectStore {
         return Optional.of(whole.toByteArray());
     }
 
+    /** A part of an object that must be there; exact: all of it, else zeros follow its end. */
+    byte[] read(String object, long offset, int length, boolean exact) {
+        Reply reply = caller.call(Call.of(port, Op.READ, object).flags(exact ? Op.EXACT : 0).range(offset, length));
+        check(reply, "cannot read object " + object);
+        return reply.data();
+    }
+
     boolean exists(String object) {
         return size(object) >= 0;
     }
 
-    private long size(String object) {
+    /** Bytes; negative: it is absent. */
+    long size(String object) {
         Reply reply = caller.call(Call.of(port, Op.INFO, object));
         if (reply.status() == Errno.ENOENT) {
             return -1;
@@ -101,6 +112,11 @@ final class ObjectStore {
             byte[] piece = Arrays.copyOfRange(contents, at, Math.min(contents.length, at + Caller.PAYLOAD_MAX));
             write(object, at, piece);
         }
+        sync(object);
+    }
+
+    /** What was written to the object before survives a power cut. */
+    void sync(String object) {
         check(caller.insist(Call.of(port, Op.SYNC, object)), "cannot make object " + object + " durable");
     }
 
@@ -111,12 +127,21 @@ final class ObjectStore {
 
     /** False when it was absent. */
     boolean delete(String object) {
-        Reply reply = caller.insist(Call.of(port, Op.DELETE, object));
+        return delete(object, 0);
+    }
+
+    private boolean delete(String object, int flags) {
+        Reply reply = caller.insist(Call.of(port, Op.DELETE, object).flags(flags));
         if (reply.status() == Errno.ENOENT) {
             return false;
         }
         check(reply, "cannot remove object " + object);
         return true;
+    }
+
+    /** The same, but a power cut may bring it back. */
+    boolean deleteLazily(String object) {
+        return delete(object, Op.LAZY);
     }
 
     /** Returns 0, ENOENT or EEXIST. */
@@ -142,6 +167,28 @@ final class ObjectStore {
             names.add(name.getAsString());
         }
         return new Page(names, answer.get("more").getAsBoolean());
+    }
+
+    /**
+     * Goes on with a walk through all objects that begin so, in the store's own order: what is there throughout is told once.
+     *
+     * @param prefix {@code *}: all
+     * @param cursor of the page before; empty: begins
+     */
+    ScanPage scan(String prefix, String cursor, boolean sizes) {
+        JsonObject argument = new JsonObject();
+        argument.addProperty("cursor", cursor);
+        argument.addProperty("sizes", sizes);
+        Reply reply = caller.call(Call.of(port, Op.SCAN, prefix).data(bytes(argument)));
+        check(reply, "cannot scan objects " + prefix);
+        JsonObject answer = JsonParser.parseString(reply.message()).getAsJsonObject();
+        List<String> names = new ArrayList<>();
+        answer.getAsJsonArray("names").forEach(name -> names.add(name.getAsString()));
+        List<Long> allocated = new ArrayList<>();
+        if (sizes) {
+            answer.getAsJsonArray("sizes").forEach(size -> allocated.add(size.getAsLong()));
+        }
+        return new ScanPage(names, allocated, answer.get("cursor").getAsString());
     }
 
     private static byte[] bytes(JsonObject json) {

@@ -7,8 +7,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.zip.CRC32C;
 import org.archipelago.map.BlockMap;
-import org.archipelago.map.Layer;
 import org.archipelago.map.VolumeHeader;
+import org.archipelago.map.VolumeLayer;
 import org.archipelago.xseg.Target;
 
 /**
@@ -53,7 +53,6 @@ final class VolumeState {
     /** What its header says; changed by the control thread alone. */
     private volatile VolumeHeader header;
     private int headCrc;
-    private final List<byte[]> prefixes = new ArrayList<>();
 
     VolumeState(String name, VolumeHeader header, BlockMap map, List<LogState> sealed, LogState log, Lease lease) {
         this.name = name;
@@ -89,7 +88,7 @@ final class VolumeState {
         goesOn.base = log.end();
         unclean &= goesOn.epoch == log.epoch; // nobody has written to the objects of a new epoch
         log = goesOn;
-        map.own(new Layer(header.id(), log.epoch));
+        map.own(new VolumeLayer(header.id(), log.epoch));
     }
 
     /** Whether it shall go on in another log than one of so many records; one that was prepared for somebody else is left to him for a time. */
@@ -136,13 +135,5 @@ final class VolumeState {
     /** Whether the volume's header object begins so; head: of {@value #HEAD} bytes. */
     boolean beginsWith(ByteBuffer head) {
         return crc(head) == headCrc;
-    }
-
-    /** What the names of a layer's objects begin with. */
-    byte[] prefix(int layer) {
-        while (prefixes.size() <= layer) {
-            prefixes.add(map.layers().get(prefixes.size()).prefix());
-        }
-        return prefixes.get(layer);
     }
 }

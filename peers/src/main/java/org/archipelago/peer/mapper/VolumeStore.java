@@ -10,12 +10,12 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import org.archipelago.map.BlockMap;
-import org.archipelago.map.Checkpoint;
 import org.archipelago.map.DamagedMapException;
-import org.archipelago.map.Layer;
+import org.archipelago.map.ImageLayer;
 import org.archipelago.map.MapLog;
 import org.archipelago.map.TextObject;
 import org.archipelago.map.VolumeHeader;
+import org.archipelago.map.VolumeLayer;
 import org.archipelago.peer.mapper.Leases.Taken;
 import org.archipelago.peer.mapper.Leases.Use;
 import org.archipelago.peer.mapper.VolumeState.Lease;
@@ -36,6 +36,9 @@ final class VolumeStore {
     private final ObjectStore blocks;
     private final Leases leases;
     private final Logs logs;
+    private final LayerTables tables;
+    private final Checkpoints checkpoints;
+    private final Object snapshotChanges = new Object();
     private final SecureRandom random = new SecureRandom();
     /** Ids of volumes that are being renamed: the lease is this daemon's, and about to go. */
     private final Set<String> renamed = ConcurrentHashMap.newKeySet();
@@ -45,6 +48,8 @@ final class VolumeStore {
         this.blocks = blocks;
         this.leases = leases;
         this.logs = new Logs(maps, me);
+        this.tables = new LayerTables(maps);
+        this.checkpoints = new Checkpoints(maps, tables);
     }
 
     // --- headers
@@ -145,10 +150,10 @@ final class VolumeStore {
         VolumeHeader header = volume.header();
         endLogs(volume, volume.log.generation + 1 + logs.successors(header.id(), volume.log.generation));
         for (int block : volume.map.ownBlocks()) {
-            blocks.delete(new Layer(header.id(), volume.log.epoch).object(block).toString());
+            blocks.delete(new VolumeLayer(header.id(), volume.log.epoch).object(block).toString());
         }
         if (!header.checkpointShared() && !header.checkpoint().equals(VolumeHeader.NONE)) {
-            maps.delete(header.checkpoint());
+            checkpoints.delete(header.checkpoint());
         }
         maps.delete(notesObject(header.id()));
         leases.forget(volume.name, header.id());
@@ -156,8 +161,14 @@ final class VolumeStore {
 
     /** Makes a snapshot's name vanish; what it holds may be others' too. */
     void deleteSnapshot(String name, String id) {
-        maps.delete(VolumeHeader.objectOf(name));
-        maps.delete(notesObject(id));
+        changeSnapshot(name, id, () -> {
+            maps.delete(VolumeHeader.objectOf(name));
+            maps.delete(notesObject(id));
+        });
+    }
+
+    void renameSnapshot(String name, String id, String to) {
+        changeSnapshot(name, id, () -> renameHeader(name, to));
     }
 
     /** Makes the name of something vanish that cannot be read; what it held is left over. */
@@ -165,8 +176,7 @@ final class VolumeStore {
         return maps.delete(VolumeHeader.objectOf(name));
     }
 
-    /** Of a volume or snapshot that nobody has open. */
-    void renameHeader(String name, String to) {
+    private void renameHeader(String name, String to) {
         int result;
         try {
             result = maps.rename(VolumeHeader.objectOf(name), VolumeHeader.objectOf(to));
@@ -191,6 +201,63 @@ final class VolumeStore {
             releaseAfterFailure(volume.name, id, !volume.unclean);
         } finally {
             renamed.remove(id);
+        }
+    }
+
+    // --- images
+
+    void refuseExisting(String name) {
+        if (find(name).isPresent()) {
+            throw exists(name);
+        }
+    }
+
+    /** Makes a snapshot that is an image, of the size of a volume. */
+    void imageOf(VolumeState volume, ImageLayer image, String snapshot) {
+        VolumeHeader old = volume.header();
+        String id = newId();
+        String checkpoint = putImage(image, id, 1, old.blocks());
+        VolumeHeader header = new VolumeHeader(id, VolumeHeader.Kind.SNAPSHOT, old.size(), old.blockShift(), 0, 1, checkpoint, true,
+            VolumeHeader.NONE, VolumeHeader.NONE, now());
+        if (!maps.create(VolumeHeader.objectOf(snapshot), header.encode())) {
+            checkpoints.delete(checkpoint);
+            throw exists(snapshot);
+        }
+    }
+
+    /** A snapshot goes on with the same contents in the objects of an image. */
+    void becomeImage(String snapshot, VolumeHeader header, ImageLayer image) {
+        String checkpoint = putImage(image, header.id(), header.generation() + 1, header.blocks());
+        changeSnapshot(snapshot, header.id(), () -> {
+            if (!find(snapshot).equals(Optional.of(header))) {
+                checkpoints.delete(checkpoint);
+                throw new Failure(Errno.ENOENT, "snapshot " + snapshot + " was removed, renamed or changed while it was hashed");
+            }
+            maps.put(VolumeHeader.objectOf(snapshot), header.inCheckpoint(checkpoint).encode());
+        });
+    }
+
+    /** Makes a checkpoint over an image, and the image's table where that is not there. */
+    private String putImage(ImageLayer image, String id, int generation, int blocksOfVolume) {
+        try {
+            tables.image(image.root());
+        } catch (Failure | IllegalArgumentException absentOrDamaged) {
+            maps.put(image.tableName(), image.table());
+        }
+        BlockMap map = new BlockMap(blocksOfVolume);
+        map.base(image);
+        return checkpoints.put(map, id, generation);
+    }
+
+    /** Changes a snapshot's header, or removes it, as nobody else does meanwhile. */
+    private void changeSnapshot(String name, String id, Runnable change) {
+        synchronized (snapshotChanges) {
+            leases.acquire(name, id, Use.CONTROL);
+            try {
+                change.run();
+            } finally {
+                releaseAfterFailure(name, id, true);
+            }
         }
     }
 
@@ -310,7 +377,7 @@ final class VolumeStore {
         String problem = "";
         for (int attempt = 0; attempt < RETRIES; attempt++) {
             VolumeHeader header = header(name);
-            Optional<BlockMap> found = checkpoint(name, header);
+            Optional<BlockMap> found = checkpoints.read(name, header);
             if (found.isEmpty()) {
                 problem = "its checkpoint " + header.checkpoint() + " is missing";
                 continue; // its holder has just made another
@@ -331,14 +398,6 @@ final class VolumeStore {
         throw new DamagedMapException(name, problem);
     }
 
-    /** Empty when it is missing. */
-    private Optional<BlockMap> checkpoint(String name, VolumeHeader header) {
-        if (header.checkpoint().equals(VolumeHeader.NONE)) {
-            return Optional.of(new BlockMap(header.blocks()));
-        }
-        return maps.read(header.checkpoint()).map(bytes -> Checkpoint.decode(name, bytes, header.blocks()));
-    }
-
     /**
      * Goes on with a new checkpoint and an empty log; the volume's data must be durable. shared:
      * others will name the checkpoint. Needs the lease, and the volume for itself.
@@ -349,10 +408,7 @@ final class VolumeStore {
         String checkpoint = old.checkpoint();
         boolean nowShared = old.checkpointShared() || shared;
         if (volume.log.records > 0 || !volume.sealed.isEmpty() || checkpoint.equals(VolumeHeader.NONE) && shared) {
-            checkpoint = VolumeHeader.checkpointName(old.id(), volume.log.generation + 1);
-            byte[] bytes = Checkpoint.encode(map);
-            map = Checkpoint.decode(volume.name, bytes, old.blocks()); // without what it has outgrown
-            maps.put(checkpoint, bytes);
+            checkpoint = checkpoints.put(map, old.id(), volume.log.generation + 1);
             nowShared = shared;
         }
         LogState log = logs.create(volume.name, old.id(), volume.log.generation, epoch, Integer.MAX_VALUE - volume.log.generation);
@@ -405,14 +461,12 @@ final class VolumeStore {
     /** The name of a checkpoint of what a volume's header and its sealed logs say; NONE only where nobody needs one. */
     private String checkpointBefore(String name, VolumeHeader old, int generation, boolean needed) {
         try {
-            BlockMap map = checkpoint(name, old).orElseThrow(() -> new DamagedMapException(name, "its checkpoint " + old.checkpoint() + " is missing"));
+            BlockMap map = checkpoints.read(name, old).orElseThrow(() -> new DamagedMapException(name, "its checkpoint " + old.checkpoint() + " is missing"));
             boolean changed = logs.applyBefore(name, old, map, generation);
             if (!changed && !(needed && old.checkpoint().equals(VolumeHeader.NONE))) {
                 return old.checkpoint();
             }
-            String checkpoint = VolumeHeader.checkpointName(old.id(), generation);
-            maps.put(checkpoint, Checkpoint.encode(map));
-            return checkpoint;
+            return checkpoints.put(map, old.id(), generation);
         } catch (DamagedMapException e) {
             throw damaged(e);
         }
@@ -432,7 +486,7 @@ final class VolumeStore {
             return;
         }
         try {
-            maps.delete(old.checkpoint());
+            checkpoints.delete(old.checkpoint());
         } catch (Failure e) {
             LOG.log(Level.WARNING, "an object that nothing needs was not removed: {0}", e.getMessage());
         }
@@ -528,12 +582,6 @@ final class VolumeStore {
     LogState prepare(String name, String id, int after, int epoch, Optional<String> snapshot) {
         snapshot.ifPresent(this::refuseExisting);
         return logs.create(name, id, after, epoch, Logs.MOST);
-    }
-
-    private void refuseExisting(String name) {
-        if (find(name).isPresent()) {
-            throw exists(name);
-        }
     }
 
     /** Gives a volume's checkpoint the name of a snapshot. */
