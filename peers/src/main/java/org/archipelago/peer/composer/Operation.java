@@ -6,7 +6,6 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.function.IntConsumer;
 import org.archipelago.map.BlockMap;
-import org.archipelago.map.Layer;
 import org.archipelago.map.MapReply;
 import org.archipelago.map.VolumeHeader;
 import org.archipelago.peer.host.RequestPool;

@@ -46,7 +46,7 @@ final class LogWriter {
     private final ArrayDeque<Request> batch = new ArrayDeque<>();
     private final ArrayDeque<Request> flushes = new ArrayDeque<>();
     private final ArrayDeque<Request> flushing = new ArrayDeque<>();
-    /** What those in flushing wait for, as the volume counts its records; and the log that is being marked for them, with how many. */
+    /** What those in flushing wait for, as the volume counts; and the log that is being marked for them, with how many. */
     private long flushUpTo;
     private LogState marked;
     private long markedUpTo;
@@ -114,8 +114,8 @@ final class LogWriter {
     }
 
     /**
-     * Seals the log: the volume goes on in the next one once the SEAL is with the kernel. then: told on the way how that went; after a
-     * failure the SEAL may be there all the same, until the log's next write, so the next one must not be used for anything else.
+     * Seals the log: the volume goes on in the next one once the SEAL is with the kernel. then: told how that went; after a
+     * failure the SEAL may be there all the same, until the log's next write, so the next one must not be used otherwise.
      */
     void seal(LogState next, IntConsumer then) {
         sealing = Optional.of(new Seal(next, then));

@@ -110,7 +110,8 @@ final class Logs {
                 throw new DamagedMapException(volume, e.getMessage());
             }
             int unsealed = generation;
-            Seal seal = log.seal().orElseThrow(() -> new DamagedMapException(volume, "its log " + unsealed + " should be sealed, and is not"));
+            Seal seal = log.seal().orElseThrow(() ->
+                new DamagedMapException(volume, "its log " + unsealed + " should be sealed, and is not"));
             map.own(new VolumeLayer(header.id(), log.header().epoch()));
             log.apply(volume, map, seal.records());
             changed |= log.owned() > 0;
@@ -121,7 +122,8 @@ final class Logs {
 
     private MapLog.Contents read(String volume, String id, int generation) throws Moved {
         String object = VolumeHeader.logName(id, generation);
-        MapLog.Contents log = MapLog.decode(volume, maps.read(object).orElseThrow(() -> new Moved("its log " + object + " is missing")));
+        byte[] bytes = maps.read(object).orElseThrow(() -> new Moved("its log " + object + " is missing"));
+        MapLog.Contents log = MapLog.decode(volume, bytes);
         if (log.header().generation() != generation || !log.header().id().equals(id)) {
             throw new DamagedMapException(volume, "its log belongs to something else");
         }
@@ -130,7 +132,8 @@ final class Logs {
 
     private static int next(String volume, MapLog.Contents log, Seal seal) {
         if (seal.generation() <= log.header().generation()) {
-            throw new DamagedMapException(volume, "its log " + log.header().generation() + " goes on in log " + seal.generation());
+            throw new DamagedMapException(volume, "its log " + log.header().generation() + " goes on in "
+                + seal.generation());
         }
         return seal.generation();
     }

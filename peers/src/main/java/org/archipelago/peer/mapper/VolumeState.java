@@ -91,7 +91,10 @@ final class VolumeState {
         map.own(new VolumeLayer(header.id(), log.epoch));
     }
 
-    /** Whether it shall go on in another log than one of so many records; one that was prepared for somebody else is left to him for a time. */
+    /**
+     * Whether it shall go on in another log than one of so many records; one that was prepared for somebody else is left
+     * to him for a time.
+     */
     boolean isLogLong(long most) {
         return compaction == Compaction.NONE && !preparing && log.records >= most << longer + (next.isEmpty() ? 0 : 1);
     }

@@ -461,7 +461,8 @@ final class VolumeStore {
     /** The name of a checkpoint of what a volume's header and its sealed logs say; NONE only where nobody needs one. */
     private String checkpointBefore(String name, VolumeHeader old, int generation, boolean needed) {
         try {
-            BlockMap map = checkpoints.read(name, old).orElseThrow(() -> new DamagedMapException(name, "its checkpoint " + old.checkpoint() + " is missing"));
+            BlockMap map = checkpoints.read(name, old).orElseThrow(() ->
+                new DamagedMapException(name, "its checkpoint " + old.checkpoint() + " is missing"));
             boolean changed = logs.applyBefore(name, old, map, generation);
             if (!changed && !(needed && old.checkpoint().equals(VolumeHeader.NONE))) {
                 return old.checkpoint();
@@ -502,8 +503,8 @@ final class VolumeStore {
     }
 
     /**
-     * Tells readers that still look at the log that the volume wrote that it goes on elsewhere, and removes all that came before
-     * a generation. It goes on there already, so a failure changes nothing; the next to open the volume tries again.
+     * Tells readers that still look at the log that the volume wrote that it goes on elsewhere, and removes all
+     * that came before a generation. It goes on there already, so a failure changes nothing; the next to open the volume tries again.
      */
     private void endLogs(VolumeState volume, int generation) {
         try {

@@ -224,7 +224,8 @@ class SealTest {
             for (int block : new int[] {2, 3, 5}) { // not flushed: there or not
                 byte[] read = next.read("v", block * BLOCK, UNIT).data();
                 byte[] wrote = bytes(UNIT, block == 5 ? 25 : 10 + block);
-                assertThat(Arrays.equals(read, new byte[UNIT]) || Arrays.equals(read, wrote)).as(when + ": block " + block).isTrue();
+                assertThat(Arrays.equals(read, new byte[UNIT]) || Arrays.equals(read, wrote))
+                    .as(when + ": block " + block).isTrue();
             }
             goesOn(lab, next, when);
         });
