@@ -426,7 +426,7 @@ public final class Mapper implements Peer {
 
     /** PREPARE: makes the log that the volume shall go on in, in a new epoch. */
     private void prepare(Slot slot, VolumeState volume, Request request) {
-        if (volume.lease != Lease.EXCLUSIVE || volume.isLogLost()) {
+        if (volume.lease != Lease.EXCLUSIVE || volume.isLogLost() || volume.hasManyLogs()) {
             request.complete(0L);
         } else if (volume.preparing) {
             slot.waiting.add(request);

@@ -91,12 +91,17 @@ final class VolumeState {
         map.own(new VolumeLayer(header.id(), log.epoch));
     }
 
+    /** Whether it has so many logs, since summing them up failed, that it must be stopped for that before there are more. */
+    boolean hasManyLogs() {
+        return sealed.size() >= Logs.MOST / 2;
+    }
+
     /**
      * Whether it shall go on in another log than one of so many records; one that was prepared for somebody else is left
      * to him for a time.
      */
     boolean isLogLong(long most) {
-        return compaction == Compaction.NONE && !preparing && log.records >= most << longer + (next.isEmpty() ? 0 : 1);
+        return compaction == Compaction.NONE && !preparing && !hasManyLogs() && log.records >= most << longer + (next.isEmpty() ? 0 : 1);
     }
 
     /** Forgets logs that a checkpoint sums up by now. */

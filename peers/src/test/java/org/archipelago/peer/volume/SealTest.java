@@ -618,4 +618,22 @@ class SealTest {
             assertThat(node.read("v", (long) unit * UNIT, UNIT).data()).as("unit " + unit).isEqualTo(bytes(UNIT, 1000 + unit));
         }
     }
+
+    @Test
+    void snapshotsThatFailAgainAndAgain_doNotPileUpLogs() {
+        try (Lab lab = new Lab()) {
+            Node node = written(lab);
+            fate(lab, Step.CHECKPOINT, Fate.failed(Errno.ENOSPC));
+            for (int i = 0; i < 100; i++) {
+                assertThat(node.json(Op.SNAPSHOT, "v", "{\"name\": \"s\"}").status()).isEqualTo(Errno.ENOSPC);
+                ok(node.write("v", 0, bytes(UNIT, i), 0));
+            }
+            lab.kill(node);
+            Node next = lab.node("n1");
+            reads(next, "v", 0, 99);
+            snapshot(next, "v", "s");
+            reads(next, "s", 1, 11);
+            assertThat(lab.objects("log-").size()).isLessThan(4);
+        }
+    }
 }
