@@ -17,6 +17,7 @@ import org.archipelago.xseg.Op;
 public final class MapperControl implements AutoCloseable {
     private static final int QUEUE = 4096;
     private static final int LONG_RUN_THREADS = 2;
+    private static final int REMOVERS = 4;
 
     private final VolumeStore store;
     private final Leases leases;
@@ -24,6 +25,7 @@ public final class MapperControl implements AutoCloseable {
     private final NodeIdentity me;
     private final int requests;
     private final ExecutorService reclaimer = threads("reclaim", 1);
+    private final ExecutorService removers = threads("remove", REMOVERS);
     private final LongRuns longRuns;
     private final List<ControlThread> threads = new CopyOnWriteArrayList<>();
 
@@ -44,7 +46,9 @@ public final class MapperControl implements AutoCloseable {
 
     private LongRuns longRuns(ObjectStore blocks) {
         Hashers hashers = new Hashers(maps, me);
+        Collector collector = new Collector(maps, blocks, store, leases, hashers, me, removers);
         return new LongRuns(threads("run", LONG_RUN_THREADS), Map.of(
+            Op.COLLECT, (name, argument) -> collector.begin(argument),
             Op.HASH, (name, argument) -> hashing(blocks, hashers, name, argument),
             Op.VERIFY, (name, argument) -> {
                 ControlThread.checkName(name);
@@ -96,6 +100,7 @@ public final class MapperControl implements AutoCloseable {
             thread.close();
         }
         longRuns.close();
+        ControlThread.end(removers);
         ControlThread.end(reclaimer);
     }
 }

@@ -5,6 +5,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.security.SecureRandom;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -13,6 +14,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.archipelago.map.BlockMap;
 import org.archipelago.map.Checkpoint;
 import org.archipelago.map.DamagedMapException;
+import org.archipelago.map.IdRecord;
 import org.archipelago.map.ImageLayer;
 import org.archipelago.map.MapLog;
 import org.archipelago.map.TextObject;
@@ -37,6 +39,7 @@ final class VolumeStore {
     private final ObjectStore blocks;
     private final Leases leases;
     private final NodeIdentity me;
+    private final IdRecords records;
     private final LayerTables tables;
     private final Object snapshotChanges = new Object();
     private final SecureRandom random = new SecureRandom();
@@ -48,6 +51,7 @@ final class VolumeStore {
         this.blocks = blocks;
         this.leases = leases;
         this.me = me;
+        this.records = new IdRecords(maps, me);
         this.tables = new LayerTables(maps);
     }
 
@@ -66,10 +70,15 @@ final class VolumeStore {
             + " does not exist (vlmc list shows those that do)"));
     }
 
+    IdRecords records() {
+        return records;
+    }
+
     /** A failure leaves open which header it has now. */
     private void put(String volume, VolumeHeader header) {
         try {
             maps.put(VolumeHeader.objectOf(volume), header.encode());
+            records.put(volume, header);
         } catch (Failure e) {
             throw e.inHalfWay();
         }
@@ -97,38 +106,66 @@ final class VolumeStore {
 
     /** size: bytes, 0 = the origin's; origin: a snapshot, empty = zeros. */
     void create(String name, long size, Optional<String> origin, Map<String, String> metadata) {
-        if (find(name).isPresent()) {
-            throw exists(name);
-        }
-        String checkpoint = VolumeHeader.NONE;
-        long wanted = size;
-        if (origin.isPresent()) {
-            VolumeHeader parent = header(origin.get());
-            if (!parent.readOnly()) {
-                throw new Failure(Errno.EINVAL, origin.get() + " is a volume, not a snapshot: clone a snapshot of it"
-                    + " (vlmc snapshot " + origin.get() + " NAME)");
+        refuseExisting(name);
+        for (int attempt = 0; attempt < RETRIES; attempt++) {
+            Optional<VolumeHeader> parent = origin.map(snapshot -> originOf(snapshot, size));
+            long wanted = size == 0 ? parent.map(VolumeHeader::size).orElse(0L) : size;
+            if (wanted <= 0 || wanted > VolumeHeader.MAX_SIZE) {
+                throw new Failure(Errno.EINVAL, "volume " + name + " cannot have " + wanted + " bytes: 1 to "
+                    + VolumeHeader.MAX_SIZE + " are allowed");
             }
-            if (size != 0 && size < parent.size()) {
-                throw new Failure(Errno.EINVAL, "a volume of " + size + " bytes cannot hold snapshot " + origin.get()
-                    + ", which has " + parent.size());
+            VolumeHeader header = VolumeHeader.create(newId(), wholeUnits(wanted),
+                parent.map(VolumeHeader::checkpoint).orElse(VolumeHeader.NONE), origin.orElse(VolumeHeader.NONE), now());
+            records.create(name, header);
+            if (parent.isEmpty() || names(origin.get(), parent.get())) {
+                make(name, header, metadata);
+                return;
             }
-            wanted = size == 0 ? parent.size() : size;
-            checkpoint = parent.checkpoint();
+            records.delete(header.id()); // the snapshot went, or became an image, before the record was there
         }
-        if (wanted <= 0 || wanted > VolumeHeader.MAX_SIZE) {
-            throw new Failure(Errno.EINVAL, "volume " + name + " cannot have " + wanted + " bytes: 1 to "
-                + VolumeHeader.MAX_SIZE + " are allowed");
+        throw new Failure(Errno.EAGAIN, "snapshot " + origin.orElse("") + " changes again and again: try again");
+    }
+
+    private VolumeHeader originOf(String origin, long size) {
+        VolumeHeader parent = header(origin);
+        if (!parent.readOnly()) {
+            throw new Failure(Errno.EINVAL, origin + " is a volume, not a snapshot: clone a snapshot of it"
+                + " (vlmc snapshot " + origin + " NAME)");
         }
-        VolumeHeader header = VolumeHeader.create(newId(), wholeUnits(wanted), checkpoint, origin.orElse(VolumeHeader.NONE), now());
-        if (!metadata.isEmpty()) {
-            putNotes(name, header.id(), metadata);
+        if (size != 0 && size < parent.size()) {
+            throw new Failure(Errno.EINVAL, "a volume of " + size + " bytes cannot hold snapshot " + origin
+                + ", which has " + parent.size());
         }
-        maps.put(header.log(), MapLog.encodeHeader(header.generation(), header.ownLayer(), me.boot(), me.daemon()));
+        return parent;
+    }
+
+    /** Whether a name means the same still, and names the same checkpoint: a record that names it, too, has come in time. */
+    private boolean names(String name, VolumeHeader header) {
+        return find(name).filter(now -> now.id().equals(header.id()) && now.checkpoint().equals(header.checkpoint())).isPresent();
+    }
+
+    private void make(String name, VolumeHeader header, Map<String, String> metadata) {
+        try {
+            if (!metadata.isEmpty()) {
+                putNotes(name, header.id(), metadata);
+            }
+            maps.put(header.log(), MapLog.encodeHeader(header.generation(), header.ownLayer(), me.boot(), me.daemon()));
+        } catch (Failure e) {
+            unmake(header);
+            throw e;
+        }
         if (!maps.create(VolumeHeader.objectOf(name), header.encode())) {
-            maps.delete(header.log());
-            maps.delete(notesObject(header.id()));
+            unmake(header);
             throw exists(name);
         }
+        records.created(name, header);
+    }
+
+    /** What there is of a volume that has no header; the record goes last. */
+    private void unmake(VolumeHeader header) {
+        tidy(header.log());
+        tidy(notesObject(header.id()));
+        tidy(IdRecord.objectOf(header.id()));
     }
 
     private static long wholeUnits(long size) {
@@ -137,9 +174,15 @@ final class VolumeStore {
 
     /** Makes the name vanish; the caller then reclaims what the volume alone used. */
     void delete(VolumeState volume) {
+        deleteHeader(volume.name, volume.header());
+    }
+
+    private void deleteHeader(String name, VolumeHeader header) {
         try {
-            maps.delete(volume.headerObject.toString());
+            records.put(IdRecord.removing(name, header));
+            maps.delete(VolumeHeader.objectOf(name));
         } catch (Failure e) {
+            settleRecord(name, header);
             throw e.inHalfWay();
         }
     }
@@ -149,44 +192,68 @@ final class VolumeStore {
         VolumeHeader header = volume.header();
         endLog(volume);
         for (int block : volume.map.ownBlocks()) {
-            blocks.delete(header.ownLayer().object(block).toString());
+            blocks.deleteLazily(header.ownLayer().object(block).toString());
         }
         if (!header.checkpointShared() && !header.checkpoint().equals(VolumeHeader.NONE)) {
             maps.delete(header.checkpoint());
         }
         maps.delete(notesObject(header.id()));
         leases.forget(volume.name, header.id());
+        records.forget(header.id());
     }
 
-    /** Makes a snapshot's name vanish; what it holds may be others' too. */
+    /** Makes a snapshot's name vanish; what it holds may be others' too, and is left to garbage collection. */
     void deleteSnapshot(String name, String id) {
         changeSnapshot(name, id, () -> {
-            maps.delete(VolumeHeader.objectOf(name));
+            deleteHeader(name, header(name));
             maps.delete(notesObject(id));
+            records.forget(id);
         });
     }
 
     void renameSnapshot(String name, String id, String to) {
-        changeSnapshot(name, id, () -> renameHeader(name, to));
+        changeSnapshot(name, id, () -> renameHeader(name, header(name), to));
     }
 
-    /** Makes the name of something vanish that cannot be read; what it held is left over. */
+    /** Makes the name of something vanish that cannot be read; what it held is left to garbage collection. */
     boolean deleteUnread(String name) {
+        for (IdRecord record : recordsOf(name)) {
+            records.put(IdRecord.removing(name, record.header()));
+        }
         return maps.delete(VolumeHeader.objectOf(name));
     }
 
-    private void renameHeader(String name, String to) {
+    /** Of what has this name, though the header does not say so. */
+    private List<IdRecord> recordsOf(String name) {
+        try {
+            return find(name).map(header -> List.of(IdRecord.live(name, header))).orElseGet(List::of);
+        } catch (Failure e) {
+            return records.ofName(name);
+        }
+    }
+
+    private void renameHeader(String name, VolumeHeader header, String to) {
         int result;
         try {
+            records.put(IdRecord.renaming(name, to, header));
             result = maps.rename(VolumeHeader.objectOf(name), VolumeHeader.objectOf(to));
         } catch (Failure e) {
             throw e.inHalfWay();
         }
-        if (result == Errno.EEXIST) {
-            throw exists(to);
+        if (result == 0) {
+            settleRecord(to, header);
+            return;
         }
-        if (result != 0) {
-            throw Failure.of(result, "volume " + name + " cannot be renamed").inHalfWay();
+        settleRecord(name, header);
+        throw result == Errno.EEXIST ? exists(to) : Failure.of(result, "volume " + name + " cannot be renamed").inHalfWay();
+    }
+
+    /** After a rename, or none; a record with two names does as well. */
+    private void settleRecord(String name, VolumeHeader header) {
+        try {
+            records.put(name, header);
+        } catch (Failure e) {
+            LOG.log(Level.DEBUG, "the next change of the volume writes it: {0}", e.getMessage());
         }
     }
 
@@ -195,7 +262,7 @@ final class VolumeStore {
         String id = volume.header().id();
         renamed.add(id);
         try {
-            renameHeader(volume.name, to);
+            renameHeader(volume.name, volume.header(), to);
             touchLog(volume);
             releaseAfterFailure(volume.name, id, !volume.unclean);
         } finally {
@@ -215,13 +282,16 @@ final class VolumeStore {
     void imageOf(VolumeState volume, ImageLayer image, String snapshot) {
         VolumeHeader old = volume.header();
         String id = newId();
-        String checkpoint = putImage(image, id, 1, old.blocks());
-        VolumeHeader header = new VolumeHeader(id, VolumeHeader.Kind.SNAPSHOT, old.size(), old.blockShift(), 0, 1, checkpoint, true,
-            VolumeHeader.NONE, VolumeHeader.NONE, now());
+        VolumeHeader header = new VolumeHeader(id, VolumeHeader.Kind.SNAPSHOT, old.size(), old.blockShift(), 0, 1,
+            Checkpoint.name(id, 1), true, VolumeHeader.NONE, VolumeHeader.NONE, now());
+        records.create(snapshot, header);
+        putImage(image, id, 1, old.blocks());
         if (!maps.create(VolumeHeader.objectOf(snapshot), header.encode())) {
-            maps.delete(checkpoint);
+            tidy(header.checkpoint());
+            tidy(IdRecord.objectOf(id));
             throw exists(snapshot);
         }
+        records.created(snapshot, header);
     }
 
     /** A snapshot goes on with the same contents in the objects of an image. */
@@ -232,7 +302,7 @@ final class VolumeStore {
                 maps.delete(checkpoint);
                 throw new Failure(Errno.ENOENT, "snapshot " + snapshot + " was removed, renamed or changed while it was hashed");
             }
-            maps.put(VolumeHeader.objectOf(snapshot), header.inCheckpoint(checkpoint).encode());
+            put(snapshot, header.inCheckpoint(checkpoint));
         });
     }
 
@@ -422,8 +492,8 @@ final class VolumeStore {
         return writerLives ? log.records() : log.committed();
     }
 
-    /** Empty when it is missing. */
-    private Optional<BlockMap> checkpoint(String name, VolumeHeader header) {
+    /** The map of a header's checkpoint; empty when it is missing. */
+    Optional<BlockMap> checkpoint(String name, VolumeHeader header) {
         if (header.checkpoint().equals(VolumeHeader.NONE)) {
             return Optional.of(new BlockMap(header.blocks()));
         }
@@ -522,6 +592,16 @@ final class VolumeStore {
         }
     }
 
+    /** Removes a log that its volume has left, and tells those who may still look at it. */
+    boolean removeLog(String object) {
+        try {
+            endFormerLog("of object " + object, object);
+        } catch (DamagedMapException e) {
+            LOG.log(Level.DEBUG, "nobody can read it: {0}", e.getMessage());
+        }
+        return maps.delete(object);
+    }
+
     /** Makes readers on other nodes look at the volume anew. */
     private void touchLog(VolumeState volume) {
         try {
@@ -568,19 +648,30 @@ final class VolumeStore {
      * @return how the volume goes on
      */
     VolumeState snapshot(VolumeState volume, String snapshot) {
-        if (find(snapshot).isPresent()) {
-            throw exists(snapshot);
-        }
+        refuseExisting(snapshot);
         VolumeState next = nextGeneration(volume, volume.header().epoch() + 1, true);
-        VolumeHeader header = next.header().snapshot(newId(), next.header().checkpoint(), volume.name, now());
+        name(volume.name, next.header(), snapshot);
+        return next;
+    }
+
+    /** Gives a volume's checkpoint the name of a snapshot. */
+    private void name(String volume, VolumeHeader of, String snapshot) {
+        VolumeHeader header = of.snapshot(newId(), of.checkpoint(), volume, now());
         try {
+            records.create(snapshot, header);
+            if (!names(volume, of)) {
+                tidy(IdRecord.objectOf(header.id()));
+                throw new Failure(Errno.EBUSY, "volume " + volume + " was changed by another node while snapshot " + snapshot
+                    + " was made of it: close it here (vlmc close " + volume + ")");
+            }
             if (!maps.create(VolumeHeader.objectOf(snapshot), header.encode())) {
+                tidy(IdRecord.objectOf(header.id()));
                 throw exists(snapshot);
             }
+            records.created(snapshot, header);
         } catch (Failure e) {
             throw e.inHalfWay();
         }
-        return next;
     }
 
     void resize(VolumeState volume, long size) {
