@@ -80,10 +80,6 @@ final class Collection implements LongRuns.Run {
             if (displaced) {
                 throw new Failure(Errno.EBUSY, "another 'vlmc gc' of this node has taken over");
             }
-            if (argument.has("end") && argument.get("end").getAsBoolean()) {
-                phase = Phase.DONE;
-                return answer(0);
-            }
             long begin = System.nanoTime();
             holdContents();
             try {
@@ -112,7 +108,7 @@ final class Collection implements LongRuns.Run {
     }
 
     private void sayContentsStay(String why) {
-        tally.say("content-addressed objects were left as they are: " + why);
+        tally.note("content-addressed objects were left as they are: " + why);
     }
 
     private void step(long until) {
@@ -142,7 +138,7 @@ final class Collection implements LongRuns.Run {
             contents = maker.isEmpty();
             maker.ifPresent(who -> sayContentsStay("images are being made, or collected, on " + who));
         }
-        marking = new Marking(context.maps(), context.store(), context.ids(), named, !dryRun, tally::say);
+        marking = new Marking(context.maps(), context.store(), context.ids(), named, !dryRun, tally::damage);
         phase = Phase.MARK;
     }
 
@@ -181,8 +177,11 @@ final class Collection implements LongRuns.Run {
         boolean data = of == Phase.BLOCKS;
         ObjectStore objects = data ? context.blocks() : context.maps();
         Sweep.Rule rule = data ? garbage::isData : name -> {
-            lookAtLease(name);
-            return garbage.isMap(name);
+            boolean goes = garbage.isMap(name);
+            if (!goes) {
+                lookAtLease(name);
+            }
+            return goes;
         };
         Sweep.Removal removal = dryRun ? name -> true : data ? objects::deleteLazily : this::removeMap;
         return new Sweep(new Walk(objects, "*", true, from), rule, removal, context.helpers());

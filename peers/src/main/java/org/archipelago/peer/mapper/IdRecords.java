@@ -70,6 +70,17 @@ final class IdRecords {
         put(IdRecord.live(name, header));
     }
 
+    /** Before the header goes. A full store is no reason not to remove something: then it is put when there is room, or not at all. */
+    void putRemoving(String name, VolumeHeader header) {
+        try {
+            put(IdRecord.removing(name, header));
+        } catch (Failure e) {
+            if (e.errno() != Errno.ENOSPC && e.errno() != Errno.EDQUOT) {
+                throw e;
+            }
+        }
+    }
+
     void put(IdRecord record) {
         maps.put(IdRecord.objectOf(record.header().id()), record.encode());
     }
@@ -79,9 +90,13 @@ final class IdRecords {
         maps.create(IdRecord.objectOf(header.id()), IdRecord.live(name, header).encode());
     }
 
-    /** All that the volume alone used is gone, its header first of all. Leaves the record to a collection that marks just now; false: it stays, or was gone. */
+    /** All that the volume alone used is gone, its header first of all. Leaves the record to a collection that marks just now; false: it stays. */
     boolean forget(String id) {
-        return !maps.exists(MarkLock.OBJECT) && delete(id);
+        if (maps.exists(MarkLock.OBJECT)) {
+            return false;
+        }
+        delete(id);
+        return true;
     }
 
     /** Of what never had a header. */

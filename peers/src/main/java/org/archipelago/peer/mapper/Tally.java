@@ -17,16 +17,24 @@ final class Tally {
     long bytes;
     long mapsScanned;
     long mapsRemoved;
-    private int unsaid;
-    private final List<String> sentences = new ArrayList<>();
+    private final List<String> notes = new ArrayList<>();
+    private final List<String> damage = new ArrayList<>();
     /** By node: how many volumes it holds. */
     private final Map<String, Long> holders = new TreeMap<>();
 
-    void say(String sentence) {
-        if (sentences.size() >= SENTENCES_MOST) {
-            unsaid++;
-        } else if (!sentences.contains(sentence)) {
-            sentences.add(sentence);
+    /** Says what was not done, and why. */
+    void note(String sentence) {
+        add(notes, sentence);
+    }
+
+    /** Says what is damaged, and what mends it. */
+    void damage(String sentence) {
+        add(damage, sentence);
+    }
+
+    private static void add(List<String> to, String sentence) {
+        if (to.size() < SENTENCES_MOST && !to.contains(sentence)) {
+            to.add(sentence);
         }
     }
 
@@ -46,14 +54,16 @@ final class Tally {
     }
 
     void putSentences(JsonObject to) {
-        JsonArray array = new JsonArray();
-        sentences.forEach(array::add);
-        if (unsaid > 0) {
-            array.add(unsaid + " more");
-        }
-        to.add("problems", array);
+        to.add("notes", array(notes));
+        to.add("damage", array(damage));
         JsonObject held = new JsonObject();
         holders.forEach(held::addProperty);
         to.add("held", held);
+    }
+
+    private static JsonArray array(List<String> sentences) {
+        JsonArray array = new JsonArray();
+        sentences.forEach(array::add);
+        return array;
     }
 }

@@ -41,6 +41,7 @@ final class VolumeStore {
     private final NodeIdentity me;
     private final IdRecords records;
     private final LayerTables tables;
+    private final Checkpoints checkpoints;
     private final Object snapshotChanges = new Object();
     private final SecureRandom random = new SecureRandom();
     /** Ids of volumes that are being renamed: the lease is this daemon's, and about to go. */
@@ -53,6 +54,7 @@ final class VolumeStore {
         this.me = me;
         this.records = new IdRecords(maps, me);
         this.tables = new LayerTables(maps);
+        this.checkpoints = new Checkpoints(maps, tables);
     }
 
     // --- headers
@@ -161,6 +163,15 @@ final class VolumeStore {
         records.created(name, header);
     }
 
+    /** Removes an object that nothing names; garbage collection would, too. */
+    private void tidy(String object) {
+        try {
+            maps.delete(object);
+        } catch (Failure e) {
+            LOG.log(Level.WARNING, "an object that nothing needs was not removed: {0}", e.getMessage());
+        }
+    }
+
     /** What there is of a volume that has no header; the record goes last. */
     private void unmake(VolumeHeader header) {
         tidy(header.log());
@@ -179,7 +190,7 @@ final class VolumeStore {
 
     private void deleteHeader(String name, VolumeHeader header) {
         try {
-            records.put(IdRecord.removing(name, header));
+            records.putRemoving(name, header);
             maps.delete(VolumeHeader.objectOf(name));
         } catch (Failure e) {
             settleRecord(name, header);
@@ -195,24 +206,32 @@ final class VolumeStore {
             blocks.deleteLazily(header.ownLayer().object(block).toString());
         }
         if (!header.checkpointShared() && !header.checkpoint().equals(VolumeHeader.NONE)) {
-            maps.delete(header.checkpoint());
+            checkpoints.delete(header.checkpoint());
         }
         maps.delete(notesObject(header.id()));
         leases.forget(volume.name, header.id());
-        records.forget(header.id());
+        forgetRecord(volume.name, header);
     }
 
     /** Makes a snapshot's name vanish; what it holds may be others' too, and is left to garbage collection. */
     void deleteSnapshot(String name, String id) {
         changeSnapshot(name, id, () -> {
-            deleteHeader(name, header(name));
+            VolumeHeader header = header(name);
+            deleteHeader(name, header);
             maps.delete(notesObject(id));
-            records.forget(id);
+            forgetRecord(name, header);
         });
     }
 
     void renameSnapshot(String name, String id, String to) {
         changeSnapshot(name, id, () -> renameHeader(name, header(name), to));
+    }
+
+    /** The last of what is removed; where a collection wants to see it, it says that the volume is gone. */
+    private void forgetRecord(String name, VolumeHeader header) {
+        if (!records.forget(header.id())) {
+            records.putRemoving(name, header);
+        }
     }
 
     /** Makes the name of something vanish that cannot be read; what it held is left to garbage collection. */
@@ -287,7 +306,7 @@ final class VolumeStore {
         records.create(snapshot, header);
         putImage(image, id, 1, old.blocks());
         if (!maps.create(VolumeHeader.objectOf(snapshot), header.encode())) {
-            tidy(header.checkpoint());
+            tidyCheckpoint(header.checkpoint());
             tidy(IdRecord.objectOf(id));
             throw exists(snapshot);
         }
@@ -299,7 +318,7 @@ final class VolumeStore {
         String checkpoint = putImage(image, header.id(), header.generation() + 1, header.blocks());
         changeSnapshot(snapshot, header.id(), () -> {
             if (!find(snapshot).equals(Optional.of(header))) {
-                maps.delete(checkpoint);
+                checkpoints.delete(checkpoint);
                 throw new Failure(Errno.ENOENT, "snapshot " + snapshot + " was removed, renamed or changed while it was hashed");
             }
             put(snapshot, header.inCheckpoint(checkpoint));
@@ -315,9 +334,7 @@ final class VolumeStore {
         }
         BlockMap map = new BlockMap(blocksOfVolume);
         map.base(image);
-        String checkpoint = Checkpoint.name(id, generation);
-        maps.put(checkpoint, Checkpoint.encode(map, id, generation));
-        return checkpoint;
+        return checkpoints.put(map, id, generation);
     }
 
     /** Changes a snapshot's header, or removes it, as nobody else does meanwhile. */
@@ -440,7 +457,7 @@ final class VolumeStore {
         String problem = "";
         for (int attempt = 0; attempt < RETRIES; attempt++) {
             VolumeHeader header = header(name);
-            Optional<BlockMap> found = checkpoint(name, header);
+            Optional<BlockMap> found = checkpoints.read(name, header);
             if (found.isEmpty()) {
                 problem = "its checkpoint " + header.checkpoint() + " is missing";
                 continue; // its holder has just made another
@@ -494,11 +511,7 @@ final class VolumeStore {
 
     /** The map of a header's checkpoint; empty when it is missing. */
     Optional<BlockMap> checkpoint(String name, VolumeHeader header) {
-        if (header.checkpoint().equals(VolumeHeader.NONE)) {
-            return Optional.of(new BlockMap(header.blocks()));
-        }
-        return maps.read(header.checkpoint())
-            .map(bytes -> Checkpoint.decode(name, header.checkpoint(), bytes, header.blocks(), tables));
+        return checkpoints.read(name, header);
     }
 
     /**
@@ -511,10 +524,7 @@ final class VolumeStore {
         String checkpoint = old.checkpoint();
         boolean nowShared = old.checkpointShared() || shared;
         if (volume.records > 0 || checkpoint.equals(VolumeHeader.NONE) && shared) {
-            checkpoint = Checkpoint.name(old.id(), old.generation() + 1);
-            byte[] bytes = Checkpoint.encode(map, old.id(), old.generation() + 1);
-            map = Checkpoint.decode(volume.name, checkpoint, bytes, old.blocks(), tables); // without what it has outgrown
-            maps.put(checkpoint, bytes);
+            checkpoint = checkpoints.put(map, old.id(), old.generation() + 1);
             nowShared = shared;
         }
         VolumeHeader header = old.nextGeneration(checkpoint, nowShared, epoch);
@@ -523,7 +533,7 @@ final class VolumeStore {
         put(volume.name, header);
         endLog(volume);
         if (!checkpoint.equals(old.checkpoint()) && !old.checkpointShared() && !old.checkpoint().equals(VolumeHeader.NONE)) {
-            tidy(old.checkpoint());
+            tidyCheckpoint(old.checkpoint());
         }
         map.own(header.ownLayer());
         int crc = MapLog.decodeHeader(volume.name, ByteBuffer.wrap(log).order(ByteOrder.LITTLE_ENDIAN)).crc();
@@ -544,10 +554,10 @@ final class VolumeStore {
         }
     }
 
-    /** Removes an object that nothing names any more. */
-    private void tidy(String object) {
+    /** Removes a checkpoint that nothing names any more. */
+    private void tidyCheckpoint(String object) {
         try {
-            maps.delete(object);
+            checkpoints.delete(object);
         } catch (Failure e) {
             LOG.log(Level.WARNING, "an object that nothing needs was not removed: {0}", e.getMessage());
         }

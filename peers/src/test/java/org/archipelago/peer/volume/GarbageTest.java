@@ -93,7 +93,8 @@ class GarbageTest {
             assertThat(done.get("removed").getAsLong() + done.get("mapsRemoved").getAsLong()).isZero();
             assertThat(all(lab)).isEqualTo(before);
             assertThat(done.get("volumes").getAsLong()).isEqualTo(3);
-            assertThat(done.getAsJsonArray("problems")).isEmpty();
+            assertThat(done.getAsJsonArray("damage")).isEmpty();
+            assertThat(done.getAsJsonArray("notes")).isEmpty();
         }
     }
 
@@ -211,7 +212,7 @@ class GarbageTest {
             Lab.await("reclaim", () -> lab.objects("id-").size() == 1);
             JsonObject done = gc(node);
             assertThat(done.get("removed").getAsLong()).isZero();
-            assertThat(done.getAsJsonArray("problems").toString()).contains("volume s has lost its header").contains("vlmc check --repair s");
+            assertThat(done.getAsJsonArray("damage").toString()).contains("volume s has lost its header").contains("vlmc check --repair s");
             lab.store.put("vol-s", header);
             assertThat(node.read("s", 0, UNIT).data()).isEqualTo(bytes(UNIT, 1));
         }
@@ -259,7 +260,7 @@ class GarbageTest {
             lab.store.put("part-18", SOMETHING);
             lab.store.put("hash-17", new String(lockOf("n2"), StandardCharsets.UTF_8).getBytes(StandardCharsets.UTF_8));
             JsonObject first = gc(node);
-            assertThat(first.getAsJsonArray("problems").toString()).contains("content-addressed").contains("n2.test");
+            assertThat(first.getAsJsonArray("notes").toString()).contains("content-addressed").contains("n2.test");
             assertThat(all(lab)).containsExactlyInAnyOrder(garbage, "img-" + "cd".repeat(32), "part-17", "hash-17");
             lab.store.put("hash-17", lockOf("n1")); // as of a former life of n1
             gc(node);
