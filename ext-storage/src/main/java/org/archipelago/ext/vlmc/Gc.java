@@ -27,8 +27,8 @@ final class Gc implements Command {
             + "of hashed ones, of removes and imports that were cut off, with their locks. Volumes stay in use meanwhile, on this and "
             + "other nodes, and gc may run on several nodes. It can be ended and started again at any time: it goes on where it was. It "
             + "does not touch objects of other programs, nor volumes and snapshots; and where a map is damaged so that nobody can tell "
-            + "what it names, it removes nothing at all. What was written last by a volume that nobody has snapshotted since may "
-            + "leave an object behind when its node died in the middle of a write: that goes after the volume's next snapshot.")
+            + "what it names, it removes nothing at all. An object that a node left behind by dying in the middle of a write goes after "
+            + "the volume's next snapshot.")
         .example("", "frees what can be freed")
         .example("--dry-run", "tells what would be freed")
         .example("--rate 500", "more gently: a million objects take half an hour");

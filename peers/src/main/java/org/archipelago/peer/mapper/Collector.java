@@ -7,8 +7,8 @@ import org.archipelago.posix.Errno;
 
 /** Begins collections: one at a time in this process, the newest. Thread-safe. */
 final class Collector {
-    /** Of the heap, for marks; 1,000,000 neighbouring blocks take half of one MiB of it. */
-    private static final long MARKS_BYTES = Long.getLong("archipelago.gc.marks", 8 << 20);
+    /** Of the heap, for marks; 1,000,000 neighbouring blocks take one MiB of it. */
+    private static final long MARKS_BYTES = 8 << 20;
 
     private final Collection.Context context;
     private Optional<Collection> present = Optional.empty();
@@ -16,11 +16,11 @@ final class Collector {
     /** @param helpers threads that remove objects */
     Collector(ObjectStore maps, ObjectStore blocks, VolumeStore store, Leases leases, Hashers hashers, NodeIdentity me,
             ExecutorService helpers) {
-        this.context = new Collection.Context(maps, blocks, store, leases, hashers, me, helpers, new Marks(MARKS_BYTES), new Ids(),
-            new Object());
+        Marks marks = new Marks(Long.getLong("archipelago.gc.marks", MARKS_BYTES));
+        this.context = new Collection.Context(maps, blocks, store, leases, hashers, me, helpers, marks, new Ids(), new Object());
     }
 
-    /** {@code {"dryRun": bool, "rate": objects a second or 0}}; what is under way here comes to its end without having got there. */
+    /** {@code {"dryRun": bool, "rate": objects a second or 0}}; a run that is under way here ends. */
     LongRuns.Run begin(JsonObject argument) {
         boolean dryRun = argument.has("dryRun") && argument.get("dryRun").getAsBoolean();
         long rate = argument.has("rate") ? argument.get("rate").getAsLong() : 0;

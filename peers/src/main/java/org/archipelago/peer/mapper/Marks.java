@@ -13,7 +13,7 @@ package org.archipelago.peer.mapper;
  */
 final class Marks {
     private static final int SLOT = 4;
-    private static final int FIRST_SLOTS = 1 << 10;
+    private static final int FIRST_SLOTS = 1 << 6;
 
     private final int slotsMax;
     private long[] table = new long[SLOT * FIRST_SLOTS];

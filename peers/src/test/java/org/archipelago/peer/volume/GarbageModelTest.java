@@ -216,7 +216,6 @@ class GarbageModelTest {
             Thread.sleep(1);
         }
         Thread.sleep(2);
-        ones.end();
         lab.weather = ones;
         lab.kill(one);
         startOne();

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.archipelago.peer.host.Caller.Call;
 import org.archipelago.peer.host.Caller.Reply;
@@ -321,6 +322,71 @@ class GarbageTest {
             gc(next);
             assertThat(data(lab)).isEmpty();
             assertThat(lab.objects("gc-")).isEmpty();
+        }
+    }
+
+    /** Each time that the marking asks for records: a clone of the snapshot, a snapshot of the clone, and both former ones go. */
+    @Test
+    void namesThatAreHandedOnDuringTheMarking_areNotMissed() throws Exception {
+        for (int round = 0; round < 12; round++) {
+            try (Lab lab = new Lab()) {
+                Node one = lab.node("n1");
+                lab.weather = new Weather();
+                Weather weather = lab.weather;
+                Node two = lab.node("n2");
+                create(one, "v", BLOCK);
+                ok(one.write("v", 0, bytes(UNIT, 1), 0));
+                snapshot(one, "v", "s0");
+                ok(one.call(Op.DELETE, "v"));
+                for (int i = 0; i < 12; i++) {
+                    create(one, "filler" + i, BLOCK);
+                }
+                weather.rule(request -> request.op() == Op.SCAN && request.target().equals("id-") ? Fate.held() : Fate.FINE);
+                CompletableFuture<JsonObject> collection = CompletableFuture.supplyAsync(() -> gc(two));
+                int handed = 0;
+                while (!collection.isDone()) {
+                    if (weather.held() > 0 && handed < 6) {
+                        handed++;
+                        Lab.clone(one, "s" + (handed - 1), "c" + handed);
+                        ok(one.call(Op.DELETE, "s" + (handed - 1)));
+                        snapshot(one, "c" + handed, "s" + handed);
+                        ok(one.call(Op.DELETE, "c" + handed));
+                    } else if (handed == 6) {
+                        weather.fair();
+                    }
+                    weather.release();
+                    Thread.sleep(1);
+                }
+                collection.get();
+                assertThat(one.read("s" + handed, 0, UNIT).data()).as("round " + round).isEqualTo(bytes(UNIT, 1));
+            }
+        }
+    }
+
+    @Test
+    void marksThatNeedTooMuchMemory_areMadeInParts() throws Exception {
+        System.setProperty("archipelago.gc.marks", "1");
+        try (Lab lab = new Lab()) {
+            Node node = lab.node("n1");
+            for (int i = 0; i < 60; i++) {
+                create(node, "v" + i, 70 * BLOCK);
+                ok(node.write("v" + i, 0, bytes(UNIT, i), 0));
+                ok(node.write("v" + i, 69 * BLOCK, bytes(UNIT, i), 0));
+                snapshot(node, "v" + i, "s" + i);
+                ok(node.call(Op.DELETE, "v" + i));
+            }
+            for (int i = 0; i < 60; i += 2) {
+                remove(lab, node, "s" + i);
+            }
+            JsonObject done = gc(node);
+            assertThat(done.get("parts").getAsInt()).isGreaterThan(1);
+            assertThat(done.get("removed").getAsLong()).isEqualTo(60);
+            assertThat(data(lab)).hasSize(60);
+            for (int i = 1; i < 60; i += 2) {
+                assertThat(node.read("s" + i, 69 * BLOCK, UNIT).data()).isEqualTo(bytes(UNIT, i));
+            }
+        } finally {
+            System.clearProperty("archipelago.gc.marks");
         }
     }
 }

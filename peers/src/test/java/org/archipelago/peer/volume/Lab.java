@@ -38,9 +38,18 @@ final class Lab implements AutoCloseable {
     /** As SIGKILL does; the nodes that are started next have new weather. */
     void kill(Node node) {
         weather.end();
+        pause(); // until its threads wait for the store for ever: they may not use the segment any more
         weather = new Weather();
         nodes.remove(node);
         node.kill();
+    }
+
+    private static void pause() {
+        try {
+            Thread.sleep(100);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     @Override
