@@ -57,6 +57,11 @@ public record IdRecord(State state, String name, Optional<String> to, Optional<M
         return new IdRecord(State.REMOVING, name, Optional.empty(), Optional.empty(), header);
     }
 
+    /** Whether it says that a name is its volume's. */
+    public boolean names(String volume) {
+        return name.equals(volume) || to.equals(Optional.of(volume));
+    }
+
     public byte[] encode() {
         Map<String, String> fields = new LinkedHashMap<>();
         fields.put("state", state.name().toLowerCase(Locale.ROOT));

@@ -26,7 +26,7 @@ sealed interface MapName {
 
     Pattern NAME = Pattern.compile("map-([0-9a-f]{32})-([0-7][0-9a-f]{7})(?:\\.2)?|log-([0-9a-f]{32})-([0-7][0-9a-f]{7})"
         + "|id-([0-9a-f]{32})|(info|lock|shared|admin|doubt)-([0-9a-f]{32})|(taken)-([0-9a-f]{32})-[0-9a-f]+"
-        + "|img-([0-9a-f]{64})|" + Hashers.PREFIX + "(.+)");
+        + "|img-([0-9a-f]{64})(?:\\.2)?|" + Hashers.PREFIX + "(.+)");
 
     static Optional<MapName> parse(String name) {
         Matcher m = NAME.matcher(name);

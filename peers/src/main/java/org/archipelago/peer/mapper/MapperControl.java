@@ -61,6 +61,10 @@ public final class MapperControl implements AutoCloseable {
         Collector collector = new Collector(maps, blocks, store, leases, hashers, me, removers);
         return new LongRuns(threads("run", LONG_RUN_THREADS), Map.of(
             Op.COLLECT, (name, argument) -> collector.begin(argument),
+            Op.CHECK, (name, argument) -> {
+                ControlThread.checkName(name);
+                return new Check(store, blocks, name, argument.has("repair") && argument.get("repair").getAsBoolean());
+            },
             Op.HASH, (name, argument) -> hashing(blocks, hashers, name, argument),
             Op.VERIFY, (name, argument) -> {
                 ControlThread.checkName(name);

@@ -2,7 +2,6 @@ package org.archipelago.peer.mapper;
 
 import java.lang.System.Logger.Level;
 import java.security.SecureRandom;
-import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -15,6 +14,7 @@ import org.archipelago.map.Checkpoint;
 import org.archipelago.map.DamagedMapException;
 import org.archipelago.map.IdRecord;
 import org.archipelago.map.ImageLayer;
+import org.archipelago.map.Layer;
 import org.archipelago.map.MapLog;
 import org.archipelago.map.TextObject;
 import org.archipelago.map.VolumeHeader;
@@ -55,8 +55,9 @@ final class VolumeStore {
         this.leases = leases;
         this.records = new IdRecords(maps, me);
         this.logs = new Logs(maps, me);
-        this.tables = new LayerTables(maps);
-        this.checkpoints = new Checkpoints(maps, tables);
+        Copies copies = new Copies(maps);
+        this.tables = new LayerTables(copies);
+        this.checkpoints = new Checkpoints(copies, tables);
     }
 
     // --- headers
@@ -338,10 +339,7 @@ final class VolumeStore {
 
     /** Makes a checkpoint over an image, and the image's table where that is not there. */
     private String putImage(ImageLayer image, String id, int generation, int blocksOfVolume) {
-        // one that is in memory may be garbage collection's by now
-        if (maps.read(image.tableName()).filter(table -> Arrays.equals(table, image.table())).isEmpty()) {
-            maps.put(image.tableName(), image.table());
-        }
+        tables.put(image);
         BlockMap map = new BlockMap(blocksOfVolume);
         map.base(image);
         return checkpoints.put(map, id, generation);
@@ -433,6 +431,7 @@ final class VolumeStore {
         if (renamed.contains(header.id())) {
             throw new Failure(Errno.EBUSY, "volume " + name + " is just being given this name: try again");
         }
+        refuseTwin(name, header);
         Taken taken = leases.acquire(name, header.id(), use);
         try {
             VolumeState volume = load(name, taken.shared() ? Lease.SHARED : Lease.EXCLUSIVE);
@@ -457,6 +456,28 @@ final class VolumeStore {
     private int freshEpoch(VolumeState volume) {
         int behind = logs.successors(volume.header().id(), volume.log.generation);
         return volume.log.epoch + (behind == 0 ? 0 : behind + 1);
+    }
+
+    /** Two headers of one id, one of which was copied by hand, would have two volumes write the same objects. */
+    private void refuseTwin(String name, VolumeHeader header) {
+        Optional<String> twin = twin(name, header);
+        if (twin.isPresent()) {
+            throw new Failure(Errno.EUCLEAN, "volumes " + name + " and " + twin.get() + " are one volume under two names, and would write the "
+                + "same objects: `vlmc check " + name + "` says what to do");
+        }
+    }
+
+    /** The other volume that has the same id, and to which the id belongs. */
+    Optional<String> twin(String name, VolumeHeader header) {
+        try {
+            return records.find(header.id()).filter(record -> !record.names(name)).map(IdRecord::name)
+                .filter(other -> find(other).filter(found -> found.id().equals(header.id())).isPresent());
+        } catch (Failure e) {
+            if (e.errno() != Errno.EUCLEAN) {
+                throw e;
+            }
+            return Optional.empty(); // what is damaged is told by who needs it
+        }
     }
 
     /** Nothing was written under a lease that was taken in vain. */
@@ -498,6 +519,30 @@ final class VolumeStore {
             }
         }
         throw new DamagedMapException(name, problem);
+    }
+
+    // --- checking
+
+    /** Puts a header that was lost or damaged in its place; nobody may have the volume open. */
+    void restoreHeader(String name, VolumeHeader header) {
+        synchronized (snapshotChanges) {
+            Taken taken = leases.acquire(name, header.id(), Use.CONTROL);
+            try {
+                maps.put(VolumeHeader.objectOf(name), header.encode());
+            } finally {
+                if (!taken.held()) { // else a former life of this daemon had it open, and has it again
+                    releaseAfterFailure(name, header.id(), taken.clean());
+                }
+            }
+        }
+    }
+
+    Optional<Finding> checkCheckpoint(String name, VolumeHeader header, boolean repair) {
+        return checkpoints.check(name, header, repair);
+    }
+
+    Optional<Finding> checkTable(Layer layer, boolean repair) {
+        return tables.check(layer, repair);
     }
 
     /** The map of a header's checkpoint; empty when it is missing. */
