@@ -12,6 +12,7 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -20,6 +21,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
 import org.archipelago.peer.host.Caller.Call;
 import org.archipelago.peer.host.Caller.Reply;
 import org.archipelago.posix.Errno;
@@ -420,6 +422,29 @@ final class OriginalVolumesTest {
             ok(hashed);
             assertThat(JsonParser.parseString(hashed.message()).getAsJsonObject().get("done").getAsBoolean()).isTrue();
             assertBytes(node, "snapshot0", 2 * BLOCK, padded(BB, 4096));
+        }
+    }
+
+    @Test
+    void aLostHeaderOfAnUpgradedVolumeDoesNotShowTheOldContents() throws Exception {
+        layOut(OriginalStore.Layout.HASHED);
+        Node.upgradesOriginal = true;
+        try (Node node = node()) {
+            ok(node.write("volume2", 0, bytes(4096, 7), 0));
+            ok(node.call(Op.CLOSE, "volume2"));
+        }
+        try (Stream<Path> files = Files.walk(directory)) {
+            Files.delete(files.filter(file -> file.getFileName().toString().equals("vol-volume2")).findFirst().orElseThrow());
+        }
+        try (Node node = node()) {
+            assertThat(node.read("volume2", 0, 4096).status()).isEqualTo(Errno.ENOENT);
+            String repair = "{\"run\": \"00000000-0000-4000-8000-000000000002\", \"repair\": true}";
+            ok(node.caller.call(Call.of(Node.MAPPER, Op.CHECK, "volume2").data(repair.getBytes(StandardCharsets.US_ASCII))));
+            assertBytes(node, "volume2", 0, bytes(4096, 7));
+            String look = repair.replace("0002", "0003").replace("true", "false");
+            Reply checked = node.caller.call(Call.of(Node.MAPPER, Op.CHECK, "snapshot2").data(look.getBytes(StandardCharsets.US_ASCII)));
+            ok(checked);
+            assertThat(JsonParser.parseString(checked.message()).getAsJsonObject().getAsJsonArray("findings")).isEmpty();
         }
     }
 }
