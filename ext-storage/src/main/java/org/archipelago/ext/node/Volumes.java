@@ -164,7 +164,16 @@ public final class Volumes {
         ask.addProperty("run", UUID.randomUUID().toString());
         while (true) {
             JsonObject answer = json(send(Call.of(mapperPort, op, name).data(bytes(ask)), Op.name(op)));
-            eachStep.accept(answer);
+            boolean goesOn = false;
+            try {
+                eachStep.accept(answer);
+                goesOn = true;
+            } finally {
+                if (!goesOn) {
+                    ask.addProperty("end", true);
+                    caller.call(Call.of(mapperPort, op, name).data(bytes(ask)));
+                }
+            }
             if (answer.has("done") && answer.get("done").getAsBoolean()) {
                 return answer;
             }

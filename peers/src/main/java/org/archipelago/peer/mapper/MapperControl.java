@@ -7,6 +7,7 @@ import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import org.archipelago.peer.host.Caller;
@@ -17,6 +18,9 @@ import org.archipelago.xseg.Op;
 public final class MapperControl implements AutoCloseable {
     private static final int QUEUE = 4096;
     private static final int LONG_RUN_THREADS = 2;
+    /** So that the table of objects takes at most a quarter of the heap. */
+    private static final int USAGE_PLACES =
+        (int) Math.min(1 << 26, Long.highestOneBit(Runtime.getRuntime().maxMemory() / 4 / ObjectTable.PLACE_BYTES));
 
     private final VolumeStore store;
     private final Leases leases;
@@ -44,12 +48,14 @@ public final class MapperControl implements AutoCloseable {
 
     private LongRuns longRuns(ObjectStore blocks) {
         Hashers hashers = new Hashers(maps, me);
+        Semaphore usageTurn = new Semaphore(1);
         return new LongRuns(threads("run", LONG_RUN_THREADS), Map.of(
             Op.HASH, (name, argument) -> hashing(blocks, hashers, name, argument),
             Op.VERIFY, (name, argument) -> {
                 ControlThread.checkName(name);
                 return new Verification(store, blocks, name);
-            }));
+            },
+            Op.USAGE, (name, argument) -> new Usage(store, maps, blocks, USAGE_PLACES, usageTurn)));
     }
 
     private LongRuns.Run hashing(ObjectStore blocks, Hashers hashers, String name, JsonObject argument) {
