@@ -18,10 +18,10 @@ import org.archipelago.ext.table.Value;
 record UsageRow(String name, String kind, long size, long used, long exclusive, String problem) {
     static final Table<UsageRow> TABLE = new Table<>("volumes", List.of(
         Column.left("name", "its name", r -> Value.of(r.name)),
-        Column.left("type", "volume, snapshot, image (a snapshot that is stored by its contents), or damaged", r -> Value.of(r.kind)),
+        Column.left("type", "volume, snapshot, image (stored by its contents), or damaged", r -> Value.of(r.kind)),
         Column.right("size", "as a guest sees it", r -> r.sized(r.size)),
         Column.right("used", "what all that it consists of takes of the store", r -> r.sized(r.used)),
-        Column.right("exclusive", "of that, what nobody else consists of: its removal frees so much, once 'vlmc gc' has run",
+        Column.right("exclusive", "of that, what only it consists of: what its removal and 'vlmc gc' free",
             r -> r.sized(r.exclusive)),
         Column.right("shared", "of that, what others consist of, too", r -> r.sized(r.used - r.exclusive)),
         Column.left("problem", "why it cannot be read", r -> Value.of(r.problem))),
