@@ -11,7 +11,6 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import org.archipelago.map.BlockMap;
-import org.archipelago.map.Checkpoint;
 import org.archipelago.map.DamagedMapException;
 import org.archipelago.map.ImageLayer;
 import org.archipelago.map.MapLog;
@@ -31,6 +30,8 @@ final class VolumeStore {
     private static final System.Logger LOG = System.getLogger(VolumeStore.class.getName());
     private static final int RETRIES = 8;
     private static final int NOTES_VERSION = 1;
+    /** What the names of objects begin with that hold notes. */
+    static final String NOTES = "info-";
     private static final int COMPACT_RECORDS = 4096;
 
     private final ObjectStore maps;
@@ -38,6 +39,7 @@ final class VolumeStore {
     private final Leases leases;
     private final NodeIdentity me;
     private final LayerTables tables;
+    private final Checkpoints checkpoints;
     private final Object snapshotChanges = new Object();
     private final SecureRandom random = new SecureRandom();
     /** Ids of volumes that are being renamed: the lease is this daemon's, and about to go. */
@@ -49,20 +51,29 @@ final class VolumeStore {
         this.leases = leases;
         this.me = me;
         this.tables = new LayerTables(maps);
+        this.checkpoints = new Checkpoints(maps, tables);
     }
 
     // --- headers
 
     Optional<VolumeHeader> find(String volume) {
+        return find(maps, volume);
+    }
+
+    private static Optional<VolumeHeader> find(Texts texts, String volume) {
         try {
-            return maps.readText(VolumeHeader.objectOf(volume)).map(bytes -> VolumeHeader.decode(volume, bytes));
+            return texts.readText(VolumeHeader.objectOf(volume)).map(bytes -> VolumeHeader.decode(volume, bytes));
         } catch (DamagedMapException e) {
             throw damaged(e);
         }
     }
 
     VolumeHeader header(String volume) {
-        return find(volume).orElseThrow(() -> new Failure(Errno.ENOENT, "volume " + volume
+        return header(maps, volume);
+    }
+
+    static VolumeHeader header(Texts texts, String volume) {
+        return find(texts, volume).orElseThrow(() -> new Failure(Errno.ENOENT, "volume " + volume
             + " does not exist (vlmc list shows those that do)"));
     }
 
@@ -152,7 +163,7 @@ final class VolumeStore {
             blocks.delete(header.ownLayer().object(block).toString());
         }
         if (!header.checkpointShared() && !header.checkpoint().equals(VolumeHeader.NONE)) {
-            maps.delete(header.checkpoint());
+            checkpoints.delete(header.checkpoint());
         }
         maps.delete(notesObject(header.id()));
         leases.forget(volume.name, header.id());
@@ -219,7 +230,7 @@ final class VolumeStore {
         VolumeHeader header = new VolumeHeader(id, VolumeHeader.Kind.SNAPSHOT, old.size(), old.blockShift(), 0, 1, checkpoint, true,
             VolumeHeader.NONE, VolumeHeader.NONE, now());
         if (!maps.create(VolumeHeader.objectOf(snapshot), header.encode())) {
-            maps.delete(checkpoint);
+            checkpoints.delete(checkpoint);
             throw exists(snapshot);
         }
     }
@@ -229,7 +240,7 @@ final class VolumeStore {
         String checkpoint = putImage(image, header.id(), header.generation() + 1, header.blocks());
         changeSnapshot(snapshot, header.id(), () -> {
             if (!find(snapshot).equals(Optional.of(header))) {
-                maps.delete(checkpoint);
+                checkpoints.delete(checkpoint);
                 throw new Failure(Errno.ENOENT, "snapshot " + snapshot + " was removed, renamed or changed while it was hashed");
             }
             maps.put(VolumeHeader.objectOf(snapshot), header.inCheckpoint(checkpoint).encode());
@@ -245,9 +256,7 @@ final class VolumeStore {
         }
         BlockMap map = new BlockMap(blocksOfVolume);
         map.base(image);
-        String checkpoint = Checkpoint.name(id, generation);
-        maps.put(checkpoint, Checkpoint.encode(map, id, generation));
-        return checkpoint;
+        return checkpoints.put(map, id, generation);
     }
 
     /** Changes a snapshot's header, or removes it, as nobody else does meanwhile. */
@@ -265,12 +274,16 @@ final class VolumeStore {
     // --- notes: what users and Ganeti want to have kept with a volume
 
     private static String notesObject(String id) {
-        return "info-" + id;
+        return NOTES + id;
     }
 
-    Map<String, String> notes(String name, String id) {
+    private Map<String, String> notes(String name, String id) {
+        return notes(maps, name, id);
+    }
+
+    static Map<String, String> notes(Texts texts, String name, String id) {
         try {
-            return maps.readText(notesObject(id)).map(bytes -> TextObject.decode("info", NOTES_VERSION, bytes)).orElseGet(Map::of);
+            return texts.readText(notesObject(id)).map(bytes -> TextObject.decode("info", NOTES_VERSION, bytes)).orElseGet(Map::of);
         } catch (IllegalArgumentException e) {
             throw new Failure(Errno.EUCLEAN, "the notes of volume " + name + " (object " + notesObject(id) + ") are damaged: "
                 + e.getMessage());
@@ -370,7 +383,7 @@ final class VolumeStore {
         String problem = "";
         for (int attempt = 0; attempt < RETRIES; attempt++) {
             VolumeHeader header = header(name);
-            Optional<BlockMap> found = checkpoint(name, header);
+            Optional<BlockMap> found = checkpoints.read(name, header);
             if (found.isEmpty()) {
                 problem = "its checkpoint " + header.checkpoint() + " is missing";
                 continue; // its holder has just made another
@@ -422,15 +435,6 @@ final class VolumeStore {
         return writerLives ? log.records() : log.committed();
     }
 
-    /** Empty when it is missing. */
-    private Optional<BlockMap> checkpoint(String name, VolumeHeader header) {
-        if (header.checkpoint().equals(VolumeHeader.NONE)) {
-            return Optional.of(new BlockMap(header.blocks()));
-        }
-        return maps.read(header.checkpoint())
-            .map(bytes -> Checkpoint.decode(name, header.checkpoint(), bytes, header.blocks(), tables));
-    }
-
     /**
      * Goes on with a new checkpoint and an empty log; the volume's data must be durable. shared:
      * others will name the checkpoint. Needs the lease.
@@ -441,10 +445,7 @@ final class VolumeStore {
         String checkpoint = old.checkpoint();
         boolean nowShared = old.checkpointShared() || shared;
         if (volume.records > 0 || checkpoint.equals(VolumeHeader.NONE) && shared) {
-            checkpoint = Checkpoint.name(old.id(), old.generation() + 1);
-            byte[] bytes = Checkpoint.encode(map, old.id(), old.generation() + 1);
-            map = Checkpoint.decode(volume.name, checkpoint, bytes, old.blocks(), tables); // without what it has outgrown
-            maps.put(checkpoint, bytes);
+            checkpoint = checkpoints.put(map, old.id(), old.generation() + 1);
             nowShared = shared;
         }
         VolumeHeader header = old.nextGeneration(checkpoint, nowShared, epoch);
@@ -453,7 +454,7 @@ final class VolumeStore {
         put(volume.name, header);
         endLog(volume);
         if (!checkpoint.equals(old.checkpoint()) && !old.checkpointShared() && !old.checkpoint().equals(VolumeHeader.NONE)) {
-            tidy(old.checkpoint());
+            tidyCheckpoint(old.checkpoint());
         }
         map.own(header.ownLayer());
         int crc = MapLog.decodeHeader(volume.name, ByteBuffer.wrap(log).order(ByteOrder.LITTLE_ENDIAN)).crc();
@@ -474,10 +475,10 @@ final class VolumeStore {
         }
     }
 
-    /** Removes an object that nothing names any more. */
-    private void tidy(String object) {
+    /** Removes a checkpoint that nothing names any more. */
+    private void tidyCheckpoint(String object) {
         try {
-            maps.delete(object);
+            checkpoints.delete(object);
         } catch (Failure e) {
             LOG.log(Level.WARNING, "an object that nothing needs was not removed: {0}", e.getMessage());
         }
