@@ -8,12 +8,12 @@ import java.util.Arrays;
  * begin with certain bits.
  *
  * <pre>
- *   keys    the object's key, 0: the place is free
- *   sizes   units of 512 bytes
- *   namers  0        named by no map
- *           n &gt; 0    by that of volume n-1 alone
- *           n &lt; 0    by several; -n-1 is the last that was told
- *           OTHER    by none, and not one of ours by its name
+ *   places[2i]    the object's key; 0: the place is free
+ *   places[2i+1]  high half: its size in units of 512 bytes; low half, whose maps name it:
+ *                   0        none
+ *                   n &gt; 0    that of volume n-1 alone
+ *                   n &lt; 0    several; -n-1 is the last that was told
+ *                   OTHER    none, and it is not one of ours by its name
  * </pre>
  *
  * First all objects of a pass are added, then all maps tell what they name, one volume's after another's. One thread at a time.
@@ -27,9 +27,7 @@ final class ObjectTable {
     private static final int OTHER = Integer.MIN_VALUE;
 
     private final int placesMost;
-    private long[] keys;
-    private int[] sizes;
-    private int[] namers;
+    private long[] places;
     private int taken;
     /** The pass is of keys whose first so many bits are these. */
     private int bits;
@@ -57,11 +55,13 @@ final class ObjectTable {
         }
     }
 
-    private void allocate(int places) {
-        keys = new long[places];
-        sizes = new int[places];
-        namers = new int[places];
+    private void allocate(int count) {
+        places = new long[2 * count];
         taken = 0;
+    }
+
+    private int count() {
+        return places.length / 2;
     }
 
     /** Goes on with the next pass, which has no objects yet; false: that was the last one. */
@@ -70,7 +70,7 @@ final class ObjectTable {
         if (begin == 1L << bits) {
             return false;
         }
-        Arrays.fill(keys, 0);
+        Arrays.fill(places, 0);
         taken = 0;
         return true;
     }
@@ -80,16 +80,24 @@ final class ObjectTable {
         if (!isOfPass(key)) {
             return;
         }
-        put(key, (int) Math.min(Integer.MAX_VALUE, bytes >>> UNIT_SHIFT), ours ? UNNAMED : OTHER);
-        while (taken > keys.length / 4 * 3) {
-            if (keys.length < placesMost) {
-                rebuild(2 * keys.length);
+        put(key, state(Math.min(Integer.MAX_VALUE, bytes >>> UNIT_SHIFT), ours ? UNNAMED : OTHER));
+        while (taken > count() / 4 * 3) {
+            if (count() < placesMost) {
+                rebuild(2 * count());
             } else {
                 bits++;
                 begin *= 2;
-                rebuild(keys.length);
+                rebuild(count());
             }
         }
+    }
+
+    private static long state(long units, int namer) {
+        return units << 32 | Integer.toUnsignedLong(namer);
+    }
+
+    private static long bytes(long state) {
+        return state >>> 32 << UNIT_SHIFT;
     }
 
     private boolean isOfPass(long key) {
@@ -97,36 +105,34 @@ final class ObjectTable {
     }
 
     /** Keeps what is of the pass. */
-    private void rebuild(int places) {
-        long[] oldKeys = keys;
-        int[] oldSizes = sizes;
-        int[] oldNamers = namers;
-        allocate(places);
-        for (int i = 0; i < oldKeys.length; i++) {
-            if (oldKeys[i] != 0 && isOfPass(oldKeys[i])) {
-                put(oldKeys[i], oldSizes[i], oldNamers[i]);
+    private void rebuild(int count) {
+        long[] old = places;
+        allocate(count);
+        for (int i = 0; i < old.length; i += 2) {
+            if (old[i] != 0 && isOfPass(old[i])) {
+                put(old[i], old[i + 1]);
             }
         }
     }
 
-    private void put(long key, int size, int namer) {
-        int place = place(key);
-        if (keys[place] == 0) {
-            keys[place] = notZero(key);
+    private void put(long key, long state) {
+        int at = find(key);
+        if (places[at] == 0) {
+            places[at] = notZero(key);
             taken++;
         }
-        sizes[place] = size;
-        namers[place] = namer;
+        places[at + 1] = state;
     }
 
     /** Where an object is, or would be. */
-    private int place(long key) {
+    private int find(long key) {
         long wanted = notZero(key);
-        int place = (int) wanted & keys.length - 1;
-        while (keys[place] != wanted && keys[place] != 0) {
-            place = place + 1 & keys.length - 1;
+        int mask = places.length - 1;
+        int at = 2 * (int) wanted & mask;
+        while (places[at] != wanted && places[at] != 0) {
+            at = at + 2 & mask;
         }
-        return place;
+        return at;
     }
 
     private static long notZero(long key) {
@@ -140,26 +146,27 @@ final class ObjectTable {
      * @param exclusive of each volume: those of them that no other names, so far
      */
     void name(long key, int volume, long[] used, long[] exclusive) {
-        int place = place(key);
-        if (keys[place] == 0) {
+        int at = find(key);
+        if (places[at] == 0) {
             return;
         }
-        int before = namers[place];
+        long state = places[at + 1];
+        int before = (int) state;
         int namer = volume + 1;
         if (before == namer || before == -namer) {
             return;
         }
-        long bytes = (long) sizes[place] << UNIT_SHIFT;
+        long bytes = bytes(state);
         used[volume] += bytes;
         if (before == UNNAMED || before == OTHER) {
             exclusive[volume] += bytes;
-            namers[place] = namer;
         } else {
             if (before > 0) {
                 exclusive[before - 1] -= bytes;
             }
-            namers[place] = -namer;
+            namer = -namer;
         }
+        places[at + 1] = state(state >>> 32, namer);
     }
 
     /** Of this pass, after all maps have told. */
@@ -168,14 +175,15 @@ final class ObjectTable {
         long named = 0;
         long garbageObjects = 0;
         long garbage = 0;
-        for (int i = 0; i < keys.length; i++) {
-            if (keys[i] != 0) {
-                long size = (long) sizes[i] << UNIT_SHIFT;
+        for (int i = 0; i < places.length; i += 2) {
+            if (places[i] != 0) {
+                long size = bytes(places[i + 1]);
+                int namer = (int) places[i + 1];
                 bytes += size;
-                if (namers[i] == UNNAMED) {
+                if (namer == UNNAMED) {
                     garbageObjects++;
                     garbage += size;
-                } else if (namers[i] != OTHER) {
+                } else if (namer != OTHER) {
                     named += size;
                 }
             }
