@@ -19,7 +19,7 @@ public final class MapperControl implements AutoCloseable {
     private static final int QUEUE = 4096;
     private static final long LONG_LOG = 1 << 16;
     private static final int LONG_RUN_THREADS = 2;
-    /** So that the table of objects takes at most a quarter of the heap. */
+    /** So that the table of objects takes at most a quarter of the heap, and three eighths for a moment while it grows. */
     private static final int USAGE_PLACES =
         (int) Math.min(1 << 26, Long.highestOneBit(Runtime.getRuntime().maxMemory() / 4 / ObjectTable.PLACE_BYTES));
 
