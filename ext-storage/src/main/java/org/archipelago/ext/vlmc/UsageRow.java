@@ -29,7 +29,8 @@ record UsageRow(String name, String kind, long size, long used, long exclusive, 
 
     static UsageRow of(JsonObject json) {
         return new UsageRow(json.get("name").getAsString(), json.get("kind").getAsString(), json.get("size").getAsLong(),
-            json.get("used").getAsLong(), json.get("exclusive").getAsLong(), json.has("problem") ? json.get("problem").getAsString() : "");
+            json.get("used").getAsLong(), json.get("exclusive").getAsLong(),
+            json.has("problem") ? json.get("problem").getAsString() : "");
     }
 
     /** All of a store together; named: bytes of what any of them consists of. */

@@ -16,7 +16,8 @@ import org.archipelago.map.VolumeLayer;
  *   any other        mix(FNV-1a of the name)
  * </pre>
  *
- * Evenly spread. That any two of a million objects have the same is as likely as 1 to 37 million; then one of them is taken for the other.
+ * Evenly spread. That any two of a million objects have the same is as likely as 1 to 37 million; then one of them is taken for
+ * the other.
  */
 final class ObjectKey {
     private static final int KEY_DIGITS = 16;

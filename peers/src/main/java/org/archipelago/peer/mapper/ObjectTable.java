@@ -3,9 +3,9 @@ package org.archipelago.peer.mapper;
 import java.util.Arrays;
 
 /**
- * The objects of a store, or of a part of it: what each takes, and whose maps name it. {@value #PLACE_BYTES} bytes for each place,
- * of which at least a quarter is free; a store that has more objects than fit is looked at in passes, each of the objects whose keys
- * begin with certain bits.
+ * The objects of a store, or of a part of it: what each takes, and whose maps name it. {@value #PLACE_BYTES} bytes for each
+ * place, of which at least a quarter is free; a store that has more objects than fit is looked at in passes, each of the objects
+ * whose keys begin with certain bits.
  *
  * <pre>
  *   places[2i]    the object's key; 0: the place is free
@@ -50,8 +50,8 @@ final class ObjectTable {
         static final Totals NONE = new Totals(0, 0, 0, 0, 0);
 
         Totals plus(Totals more) {
-            return new Totals(objects + more.objects, bytes + more.bytes, named + more.named, garbageObjects + more.garbageObjects,
-                garbage + more.garbage);
+            return new Totals(objects + more.objects, bytes + more.bytes, named + more.named,
+                garbageObjects + more.garbageObjects, garbage + more.garbage);
         }
     }
 

@@ -9,12 +9,13 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.function.IntToLongFunction;
 import org.archipelago.map.ImageLayer;
+import org.archipelago.map.Layer;
 import org.archipelago.map.VolumeHeader;
 import org.archipelago.posix.Errno;
 
 /**
- * Tells what each volume and snapshot takes of the store: <em>used</em>, the bytes of all objects that its map names, those that newer
- * blocks cover among them; and <em>exclusive</em>, of those that no other's map names: what its removal frees, once garbage is
+ * Tells what each volume and snapshot takes of the store: <em>used</em>, the bytes of all objects that its map names, those that
+ * newer blocks cover among them; and <em>exclusive</em>, of those that no other's map names: what its removal frees, once garbage is
  * collected. First the store tells its objects and their sizes, then one map after another is read; where the objects do not
  * fit into the table, once more for each pass. What is written or removed meanwhile is counted as it was found.
  *
@@ -140,7 +141,8 @@ final class Usage implements LongRuns.Run {
         if (!state.header().readOnly()) {
             return "volume";
         }
-        boolean image = !state.map.layers().isEmpty() && state.map.layers().stream().allMatch(layer -> layer instanceof ImageLayer);
+        List<Layer> layers = state.map.layers();
+        boolean image = !layers.isEmpty() && layers.stream().allMatch(layer -> layer instanceof ImageLayer);
         return image ? "image" : "snapshot";
     }
 

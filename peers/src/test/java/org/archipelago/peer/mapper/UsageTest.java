@@ -56,16 +56,18 @@ class UsageTest {
 
     /** Bytes that each object takes, as find tells them. */
     private Map<String, Long> sizes() throws IOException, InterruptedException {
-        Process find = new ProcessBuilder("find", store.resolve("blocks").toString(), "-mindepth", "2", "-type", "f", "-printf", "%b %f\n").start();
+        Process find = new ProcessBuilder("find", store.resolve("blocks").toString(), "-mindepth", "2", "-type", "f",
+            "-printf", "%b %f\n").start();
         String out = new String(find.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertThat(find.waitFor()).isZero();
-        return out.lines().map(line -> line.split(" ")).collect(Collectors.toMap(words -> words[1], words -> 512 * Long.parseLong(words[0])));
+        return out.lines().map(line -> line.split(" "))
+            .collect(Collectors.toMap(words -> words[1], words -> 512 * Long.parseLong(words[0])));
     }
 
     private List<String> volumes() throws IOException {
         try (Stream<Path> files = Files.walk(store.resolve("maps"))) {
-            return files.map(file -> file.getFileName().toString()).filter(name -> name.startsWith("vol-")).map(name -> name.substring(4))
-                .sorted().collect(Collectors.toList());
+            return files.map(file -> file.getFileName().toString()).filter(name -> name.startsWith("vol-"))
+                .map(name -> name.substring(4)).sorted().collect(Collectors.toList());
         }
     }
 
@@ -232,7 +234,8 @@ class UsageTest {
             for (int step = 0; step < 80; step++) {
                 change(node, volumes, snapshots, step, random);
             }
-            ok(node.caller.call(Call.of(Node.BLOCKERB, Op.WRITE, "somebody_elses").flags(Op.CREATE_ABSENT).data(new byte[10_000]).range(0, 10_000)));
+            ok(node.caller.call(Call.of(Node.BLOCKERB, Op.WRITE, "somebody_elses").flags(Op.CREATE_ABSENT)
+                .data(new byte[10_000]).range(0, 10_000)));
             volumes.forEach(volume -> ok(node.call(Op.FLUSH, volume)));
             awaitReclaimed(node);
             assertUsage(usage(node), volumeStore(node));
@@ -319,8 +322,8 @@ class UsageTest {
             ok(node.json(Op.CREATE, "v", "{\"size\": " + BLOCK + "}"));
             byte[] header = new ObjectStore(node.caller, Node.BLOCKERM).readText("vol-v").orElseThrow();
             for (int i = 1; i < VOLUMES; i++) { // so many that the answer has several pages
-                ok(node.caller.call(Call.of(Node.BLOCKERM, Op.WRITE, "vol-volume-with-a-name-that-takes-much-room-" + i).flags(Op.CREATE_ABSENT)
-                    .data(header).range(0, header.length)));
+                ok(node.caller.call(Call.of(Node.BLOCKERM, Op.WRITE, "vol-volume-with-a-name-that-takes-much-room-" + i)
+                    .flags(Op.CREATE_ABSENT).data(header).range(0, header.length)));
             }
             JsonObject first = run();
             JsonObject answer = json(step(node, Op.USAGE, "*", first));
@@ -358,8 +361,9 @@ class UsageTest {
             IntToLongFunction keys = ObjectKey.of(layer);
             for (int block : new int[] {0, 1, 2, 39, 16_777_215}) {
                 if (layer.has(block)) {
-                    assertThat(keys.applyAsLong(block)).as("%s %d", layer, block).isEqualTo(ObjectKey.of(layer.object(block).toString()));
-                    assertThat(ObjectKey.isOurs(layer.object(block).toString())).isEqualTo(!(layer instanceof ForeignLayer) || block == 2);
+                    String name = layer.object(block).toString();
+                    assertThat(keys.applyAsLong(block)).as(name).isEqualTo(ObjectKey.of(name));
+                    assertThat(ObjectKey.isOurs(name)).as(name).isEqualTo(!(layer instanceof ForeignLayer) || block == 2);
                     assertThat(seen.add(keys.applyAsLong(block))).isTrue();
                 }
             }
