@@ -23,10 +23,10 @@ import org.archipelago.xseg.Op;
 final class DiskUsage implements Command {
     static final CommandSpec SPEC = CommandSpec.of("du", Needs.PEERS, "Shows what volumes take of the store", DiskUsage::new)
         .operands(0, "VOLUME...").group(Vlmc.VOLUMES)
-        .details("Of all volumes, snapshots and images, or of those that are named. What several of them have in common is stored "
-            + "once: it counts as used for each, and as exclusive for none. All maps are read, so nothing is remembered that could be "
-            + "out of date; what is written or removed meanwhile counts as it was found. Exit status 8 if a map cannot be read: what "
-            + "it names then counts as if it did not.")
+        .details("Of all volumes, snapshots and images, or of those that are named. What several of them have in common is "
+            + "stored once: it counts as used for each, and as exclusive for none. All maps are read, so nothing is remembered that "
+            + "could be out of date; what is written or removed meanwhile counts as it was found. Exit status 8 if a map cannot be "
+            + "read: what it names then counts as if it did not.")
         .example("", "all of them")
         .example("-b web1 web1-monday", "two of them, in bytes")
         .example("--json", "for a program, with what the store takes in all")
@@ -64,8 +64,8 @@ final class DiskUsage implements Command {
         show(console, chosen(rows, operands), rows, store, operands.isEmpty() && (total || console.terminal().out()));
         long unread = rows.stream().filter(row -> !row.problem().isEmpty()).count();
         if (unread > 0) {
-            console.errLine("the maps of " + unread + " volumes cannot be read, and what they name is counted as if they did not: "
-                + "see 'vlmc du -o name,problem'");
+            console.errLine("the maps of " + unread + " volumes cannot be read, and what they name is counted as if they did "
+                + "not: see 'vlmc du -o name,problem'");
             return ExitCode.DAMAGED;
         }
         return ExitCode.OK;

@@ -15,8 +15,8 @@ import org.archipelago.posix.Errno;
 
 /**
  * Tells what each volume and snapshot takes of the store: <em>used</em>, the bytes of all objects that its map names, those that
- * newer blocks cover among them; and <em>exclusive</em>, of those that no other's map names: what its removal frees, once garbage is
- * collected. First the store tells its objects and their sizes, then one map after another is read; where the objects do not
+ * newer blocks cover among them; and <em>exclusive</em>, of those that no other's map names: what its removal frees, once
+ * garbage is collected. First the store tells its objects and their sizes, then one map after another is read; where the objects do not
  * fit into the table, once more for each pass. What is written or removed meanwhile is counted as it was found.
  *
  * <p>Memory: the table's, one map at a time, and some 200 bytes for each volume. So one runs at a time; the next waits.

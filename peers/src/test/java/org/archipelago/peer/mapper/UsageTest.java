@@ -175,7 +175,8 @@ class UsageTest {
         byte[] bytes = new byte[random.nextInt(8) == 0 ? 200_000 : 1 + random.nextInt(9000)];
         new Random(random.nextInt(3)).nextBytes(bytes); // of few kinds, so that images have equal blocks
         int block = random.nextInt(BLOCKS);
-        ok(node.write(volume, (long) block * BLOCK + (random.nextBoolean() ? 0 : random.nextInt(BLOCK - bytes.length)), bytes, 0));
+        int at = random.nextBoolean() ? 0 : random.nextInt(BLOCK - bytes.length);
+        ok(node.write(volume, (long) block * BLOCK + at, bytes, 0));
     }
 
     private static <T> T any(List<T> list, Random random) {
@@ -289,8 +290,8 @@ class UsageTest {
         List<String> rows = new ArrayList<>();
         usage(node).getAsJsonArray("usage").forEach(element -> {
             JsonObject row = element.getAsJsonObject();
-            rows.add(row.get("name").getAsString() + " " + row.get("kind").getAsString() + " " + row.get("used").getAsLong() / 1024 + " "
-                + row.get("exclusive").getAsLong() / 1024);
+            rows.add(row.get("name").getAsString() + " " + row.get("kind").getAsString() + " "
+                + row.get("used").getAsLong() / 1024 + " " + row.get("exclusive").getAsLong() / 1024);
         });
         return String.join(", ", rows);
     }
