@@ -20,8 +20,8 @@ import org.archipelago.xseg.Request;
  * how far it is, and ends with its command.
  *
  * <p>A request carries {@code {"run": "name of the run", ...}}; the first one of a run begins it, the answer that has
- * {@code "done": true} ends it, and so does a failure, or a request with {@code "end": true}. What is asked for no
- * more is given up after some minutes.
+ * {@code "done": true} ends it, and so does a failure. {@code "end": true} gives it up; so is, after some minutes, what is
+ * asked for no more.
  * Thread-safe; works on threads of its own.
  */
 final class LongRuns implements AutoCloseable {
@@ -134,8 +134,7 @@ final class LongRuns implements AutoCloseable {
         String key = argument.get("run").getAsString();
         endForgotten();
         if (argument.has("end")) {
-            giveUp(key);
-            return new JsonObject();
+            return giveUp(key);
         }
         Entry entry = runs.computeIfAbsent(key, added -> begin(op, name, argument));
         boolean ends = true;
@@ -154,11 +153,14 @@ final class LongRuns implements AutoCloseable {
         }
     }
 
-    private void giveUp(String key) {
+    private JsonObject giveUp(String key) {
         Entry entry = runs.remove(key);
         if (entry != null) {
             entry.end();
         }
+        JsonObject answer = new JsonObject();
+        answer.addProperty("done", true);
+        return answer;
     }
 
     private Entry begin(int op, String name, JsonObject argument) {

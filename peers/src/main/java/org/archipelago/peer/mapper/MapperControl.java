@@ -7,6 +7,7 @@ import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import org.archipelago.peer.host.Caller;
@@ -19,6 +20,9 @@ public final class MapperControl implements AutoCloseable {
     private static final long LONG_LOG = 1 << 16;
     private static final int LONG_RUN_THREADS = 2;
     private static final int REMOVERS = 4;
+    /** So that the table of objects takes at most a quarter of the heap, and three eighths for a moment while it grows. */
+    private static final int USAGE_PLACES =
+        (int) Math.min(1 << 26, Long.highestOneBit(Runtime.getRuntime().maxMemory() / 4 / ObjectTable.PLACE_BYTES));
 
     private final VolumeStore store;
     private final Leases leases;
@@ -61,6 +65,7 @@ public final class MapperControl implements AutoCloseable {
     private LongRuns longRuns(ObjectStore blocks) {
         Hashers hashers = new Hashers(maps, me);
         Collector collector = new Collector(maps, blocks, store, leases, hashers, me, removers);
+        Semaphore usageTurn = new Semaphore(1);
         return new LongRuns(threads("run", LONG_RUN_THREADS), Map.of(
             Op.COLLECT, (name, argument) -> collector.begin(argument),
             Op.CHECK, (name, argument) -> {
@@ -71,7 +76,8 @@ public final class MapperControl implements AutoCloseable {
             Op.VERIFY, (name, argument) -> {
                 ControlThread.checkName(name);
                 return new Verification(store, blocks, name);
-            }));
+            },
+            Op.USAGE, (name, argument) -> new Usage(store, maps, blocks, USAGE_PLACES, usageTurn)));
     }
 
     private LongRuns.Run hashing(ObjectStore blocks, Hashers hashers, String name, JsonObject argument) {
