@@ -213,9 +213,10 @@ def test_two_nodes_at_once():
 
 
 def test_without_daemon(node):
-    """In a process of its own, and what a killed import has left."""
+    """In a process of its own; and at a rate."""
     node.vlmc("create", "web", "--size", "16M")
     fill(node, "web", 1, blocks=4)
+    gc(node)  # what the tests before have left
     node.stop()
     try:
         garbage(node, 10, 6)
