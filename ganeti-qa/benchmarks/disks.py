@@ -9,16 +9,17 @@ from .servers import Archipelago, Nbdkit, StorageDaemon
 
 KIT, QCOW2, RAW = Nbdkit.name, StorageDaemon.name, StorageDaemon.raw_name
 RANDOM_READ = ["--rw=randread", "--bs=4k"]
+RANDOM_WRITE = ["--rw=randwrite", "--bs=4k"]
 
 # name, fio's arguments, what it is measured in, the least ratio to others
 CASES = [
     ("4k random read, depth 1", [*RANDOM_READ, "--iodepth=1"], "iops", {KIT: 1.2, QCOW2: 1.2}),
     ("4k random read, depth 32", [*RANDOM_READ, "--iodepth=32"], "iops", {KIT: 1.5, QCOW2: 2.5}),
-    ("4k random write, depth 1", ["--rw=randwrite", "--bs=4k", "--iodepth=1"], "iops", {KIT: 1.1, QCOW2: 1.2}),
-    ("4k random write, depth 32", ["--rw=randwrite", "--bs=4k", "--iodepth=32"], "iops", {KIT: 1.0, QCOW2: 1.5}),
+    ("4k random write, depth 1", [*RANDOM_WRITE, "--iodepth=1"], "iops", {KIT: 1.1, QCOW2: 1.2}),
+    ("4k random write, depth 32", [*RANDOM_WRITE, "--iodepth=32"], "iops", {KIT: 1.0, QCOW2: 1.5}),
     ("1M read, depth 4", ["--rw=read", "--bs=1M", "--iodepth=4"], "MB/s", {KIT: 1.4, QCOW2: 1.5}),
     ("1M write, depth 4", ["--rw=write", "--bs=1M", "--iodepth=4"], "MB/s", {KIT: 1.0, QCOW2: 1.5}),
-    ("4k random write + fsync", ["--rw=randwrite", "--bs=4k", "--iodepth=1", "--fsync=1"], "iops", {QCOW2: 2.0}),
+    ("4k random write + fsync", [*RANDOM_WRITE, "--iodepth=1", "--fsync=1"], "iops", {QCOW2: 2.0}),
 ]
 MANY, MANY_DEPTH = 64, 32
 ALONE, TOGETHER = "one volume, the best depth", "%d volumes, depth %d each" % (MANY, MANY_DEPTH)
