@@ -23,6 +23,7 @@ CASES = [
 ]
 MANY, MANY_DEPTH = 64, 32
 ALONE, TOGETHER = "one volume, the best depth", "%d volumes, depth %d each" % (MANY, MANY_DEPTH)
+BLANK, ALLOCATED = "blank volume", "allocated volume"
 IO_URING, SEGMENT_PATH, NBD_PATH = "fio io_uring", "volume over the segment", "volume over NBD"
 
 
@@ -72,6 +73,24 @@ def one_io(results, case, unit, name, server, uri, arguments, seconds):
     results.add("io", case, name, unit, done.iops if unit == "iops" else done.bandwidth / 1e6)
     results.add("io", case + ": CPU of the server", name, "us/op", used * 1e6 / (done.iops * (seconds + loads.RAMP)))
     results.add("io", case + ": 99 % within", name, "us", done.p99)
+
+
+def measure_blank(_work, options, archipelago, results):
+    """Sequential writes of 1M to a blank volume, and once more over all of it."""
+    if not archipelago:
+        return
+    results.group("blank", [BLANK, ALLOCATED], [(BLANK, ALLOCATED)])
+    archipelago.start("none")
+    case = "1M write, depth 4"
+    for number in range(options.rounds + 1):
+        uri = archipelago.volume("bench-blank", options.size)
+        for name in (BLANK, ALLOCATED):
+            os.sync()
+            done = fio(uri, ["--rw=write", "--bs=1M", "--iodepth=4", "--size=%d" % options.size])
+            if number:      # the first ones warm up
+                results.add("blank", case, name, "MB/s", done.bandwidth / 1e6)
+        archipelago.drop("bench-blank")
+    results.require("blank", case, BLANK, 0.9, ALLOCATED)
 
 
 def measure_direct(work, options, archipelago, results):

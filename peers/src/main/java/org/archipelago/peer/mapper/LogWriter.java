@@ -2,6 +2,7 @@ package org.archipelago.peer.mapper;
 
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
+import java.util.function.Consumer;
 import org.archipelago.map.BlockMap;
 import org.archipelago.map.MapLog;
 import org.archipelago.map.VolumeHeader;
@@ -34,6 +35,7 @@ final class LogWriter {
     private final StoreRequests requests;
     private final Flushed whenFlushed;
     private final Runnable whenIdle;
+    private final Consumer<LogWriter> atRoundsEnd;
     private final StoreRequests.Borrower write = this::write;
     private final StoreRequests.Borrower sync = this::sync;
     private final Completion onWritten = this::written;
@@ -45,6 +47,8 @@ final class LogWriter {
     private final ArrayDeque<Request> flushes = new ArrayDeque<>();
     private final ArrayDeque<Request> flushing = new ArrayDeque<>();
     private boolean going;
+    /** There are commits that go on with the round's end. */
+    private boolean gathers;
     /** A write, a sync is out; whether the write marks what the flushing ones wait for; that one was answered. */
     private boolean writing;
     private boolean marking;
@@ -57,8 +61,12 @@ final class LogWriter {
     private int records;
     private long flushUpTo;
 
-    /** requests: with buffers of {@value #BUFFER} bytes; whenIdle: told each time that all is answered. */
-    LogWriter(Host host, Reactor reactor, int port, VolumeState volume, StoreRequests requests, Flushed whenFlushed, Runnable whenIdle) {
+    /**
+     * requests: with buffers of {@value #BUFFER} bytes; whenIdle: told each time that all is answered; atRoundsEnd:
+     * calls {@link #roundEnds} when the reactor has done what it has at hand.
+     */
+    LogWriter(Host host, Reactor reactor, int port, VolumeState volume, StoreRequests requests, Flushed whenFlushed, Runnable whenIdle,
+            Consumer<LogWriter> atRoundsEnd) {
         this.host = host;
         this.reactor = reactor;
         this.port = port;
@@ -66,6 +74,7 @@ final class LogWriter {
         this.requests = requests;
         this.whenFlushed = whenFlushed;
         this.whenIdle = whenIdle;
+        this.atRoundsEnd = atRoundsEnd;
     }
 
     /** Answers a FLUSH that has ended. */
@@ -85,8 +94,17 @@ final class LogWriter {
             request.complete(0);
         } else {
             commits.add(request);
-            go();
+            if (!gathers) {
+                gathers = true;
+                atRoundsEnd.accept(this);
+            }
         }
+    }
+
+    /** What the writes of this round have to commit goes with one write. */
+    void roundEnds() {
+        gathers = false;
+        go();
     }
 
     /** FLUSH: records before the request's offset, whose data is durable, shall survive a power cut. */
