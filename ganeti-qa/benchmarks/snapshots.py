@@ -5,7 +5,7 @@ import tempfile
 import time
 from collections import namedtuple
 
-from .common import MIB, await_, say
+from .common import MIB, say
 from .disks import RANDOM_WRITE, fill
 from .loads import fio, outcome
 from .results import LOWER
@@ -13,7 +13,7 @@ from .servers import Archipelago
 
 SMALL, HUGE = 1 << 30, 1 << 40
 BLOCK = 4 * MIB
-WARM_UP, SETTLE = 1.0, 0.5      # seconds of load before a snapshot, and after it
+START, WARM_UP, SETTLE = 1.0, 1.0, 0.5      # seconds until fio is at work, of load before a snapshot, and after it
 PAUSE_MS, CLONE_MS = 50, 20
 CLONES = 10                     # of each snapshot in a round
 
@@ -65,12 +65,11 @@ def snapshot_under_load(archipelago, uri, size, name):
     with tempfile.TemporaryDirectory(prefix="archipelago-bench-log.") as logs:
         load = subprocess.Popen(
             ["fio", "--name=x", "--output-format=json", "--randrepeat=0", "--ioengine=nbd", "--uri=" + uri, *RANDOM_WRITE, "--iodepth=8",
-             "--size=%d" % size, "--norandommap", "--time_based", "--runtime=%g" % (WARM_UP + SETTLE + 30),
+             "--size=%d" % size, "--norandommap", "--time_based", "--runtime=60",
              "--write_lat_log=" + logs + "/x", "--log_unix_epoch=1"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         try:
-            await_(lambda: bool(os.listdir(logs)), "a log of fio's", load)
-            time.sleep(WARM_UP)
+            time.sleep(START + WARM_UP)
             began = time.time()
             archipelago.snapshot(volume_of(size), name)
             ended = time.time()

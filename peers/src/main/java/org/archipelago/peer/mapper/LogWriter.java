@@ -163,12 +163,26 @@ final class LogWriter {
             records++;
         }
         int length = MapLog.RECORD * records;
-        for (long stale = volume.records + records; stale < volume.refused; stale++) {
+        long end = Math.max(volume.refused, grownTo(volume.records + records));
+        for (long behind = volume.records + records; behind < end; behind++) {
             MapLog.clear(buffer, length); // a write that failed may have left its records there: they must not count
             length += MapLog.RECORD;
         }
         request.op(Op.WRITE).target(volume.logObject).range(MapLog.position(volume.records), length).onCompletion(onWritten);
         host.submit(request, reactor, port);
+    }
+
+    /**
+     * Where what a write puts into the log ends, whose records end there. The log grows by pages, with zeros behind its records:
+     * writing into a page that is there changes nothing but that, so the sync that follows does not wait for the file system's journal.
+     */
+    private long grownTo(long end) {
+        if (end <= volume.room) {
+            return end;
+        }
+        long page = MapLog.position(end) + BUFFER - 1 & -BUFFER;
+        volume.room = Math.min((page - MapLog.HEADER) / MapLog.RECORD, volume.records + BATCH);
+        return volume.room;
     }
 
     private static int blocksOf(Request commit) {

@@ -40,6 +40,8 @@ final class VolumeState {
     boolean logLost;
     /** Where the records end that were written by writes that failed, and may be there. */
     long refused;
+    /** Records that the log's object has room for, as far as is known here. */
+    long room;
     /** Records after which the volume shall go on in another log. */
     long longLog = LONG_LOG;
     /** An object may hold what a write left there that was never answered. */
