@@ -1,6 +1,7 @@
 """Disks over NBD: beside other servers, past the page cache, and many at a time."""
 import os
 import shutil
+import time
 
 from . import common, loads
 from .common import MIB, say
@@ -23,7 +24,7 @@ CASES = [
 ]
 MANY, MANY_DEPTH = 64, 32
 ALONE, TOGETHER = "one volume, the best depth", "%d volumes, depth %d each" % (MANY, MANY_DEPTH)
-BLANK, ALLOCATED = "blank volume", "allocated volume"
+BLANK, ALLOCATED, CACHED = "blank", "allocated", "allocated and cached"
 IO_URING, SEGMENT_PATH, NBD_PATH = "fio io_uring", "volume over the segment", "volume over NBD"
 
 
@@ -75,22 +76,58 @@ def one_io(results, case, unit, name, server, uri, arguments, seconds):
     results.add("io", case + ": 99 % within", name, "us", done.p99)
 
 
-def measure_blank(_work, options, archipelago, results):
-    """Sequential writes of 1M to a blank volume, and once more over all of it."""
+def measure_blank(work, options, archipelago, results):
+    """Sequential writes of 1M to a blank volume, and once more over all of it, out of the page cache and in it; to files alone, too."""
     if not archipelago:
         return
-    results.group("blank", [BLANK, ALLOCATED], [(BLANK, ALLOCATED)])
+    results.group("blank", [BLANK, ALLOCATED, CACHED], [(BLANK, ALLOCATED), (BLANK, CACHED)])
     archipelago.start("none")
     case = "1M write, depth 4"
     for number in range(options.rounds + 1):
+        say("blank volumes, round %d of %d" % (number, options.rounds))
         uri = archipelago.volume("bench-blank", options.size)
-        for name in (BLANK, ALLOCATED):
+        files = ObjectFiles(work + "/files", options.size)
+        for name in (BLANK, ALLOCATED, CACHED):
             os.sync()
-            done = fio(uri, ["--rw=write", "--bs=1M", "--iodepth=4", "--size=%d" % options.size])
+            if name == ALLOCATED:
+                evict(archipelago.store)
+                evict(files.folder)
+            done = fio(uri, ["--rw=write", "--bs=1M", "--iodepth=4", "--size=%d" % options.size]).bandwidth
+            alone = files.write()
             if number:      # the first ones warm up
-                results.add("blank", case, name, "MB/s", done.bandwidth / 1e6)
+                results.add("blank", case, name, "MB/s", done / 1e6)
+                results.add("blank", "1M pwrite to files of 4 MiB, by one thread", name, "MB/s", alone / 1e6)
         archipelago.drop("bench-blank")
+        shutil.rmtree(files.folder)
     results.require("blank", case, BLANK, 0.9, ALLOCATED)
+
+
+def evict(folder):
+    """Takes files, which are on disk, out of the page cache."""
+    for where, _, names in os.walk(folder):
+        for name in names:
+            fd = os.open(os.path.join(where, name), os.O_RDONLY)
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(fd)
+
+
+class ObjectFiles:
+    """Files as a volume consists of: what the kernel can do with them is the most that a volume can."""
+
+    def __init__(self, folder, size):
+        self.folder, self.count, self.data = folder, size // (4 * MIB), os.urandom(MIB)
+        os.mkdir(folder)
+
+    def write(self):
+        """Bytes a second."""
+        began = time.perf_counter()
+        for number in range(self.count):
+            fd = os.open("%s/%d" % (self.folder, number), os.O_RDWR | os.O_CREAT)
+            os.truncate(fd, 4 * MIB)
+            for at in range(0, 4 * MIB, MIB):
+                os.pwrite(fd, self.data, at)
+            os.close(fd)
+        return self.count * 4 * MIB / (time.perf_counter() - began)
 
 
 def measure_direct(work, options, archipelago, results):
