@@ -4,6 +4,7 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
+import java.io.ByteArrayOutputStream;
 import java.lang.System.Logger.Level;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
@@ -33,7 +34,7 @@ import org.archipelago.peer.host.Reactor;
 final class ControlThread {
     private static final System.Logger LOG = System.getLogger(ControlThread.class.getName());
     private static final int LIST_ROOM = 240 << 10;
-    private static final String VOLUME_PREFIX = VolumeHeader.objectOf("");
+    private static final byte[] LIST_HEAD = "{\"volumes\":[".getBytes(StandardCharsets.UTF_8);
 
     private final Reactor reactor;
     private final ExecutorService thread;
@@ -42,6 +43,7 @@ final class ControlThread {
     private final Leases leases;
     private final ObjectStore maps;
     private final VolumeDescriber describer;
+    private VolumeListing listing = VolumeListing.none();
 
     ControlThread(Reactor reactor, ExecutorService thread, ExecutorService reclaimer, VolumeStore store, Leases leases,
             ObjectStore maps, NodeIdentity me) {
@@ -51,7 +53,7 @@ final class ControlThread {
         this.store = store;
         this.leases = leases;
         this.maps = maps;
-        this.describer = new VolumeDescriber(store, leases);
+        this.describer = new VolumeDescriber(store, leases, maps);
     }
 
     /** Work that waits; returns what the reactor shall do after it. */
@@ -84,10 +86,35 @@ final class ControlThread {
 
     /** An operation that may change a volume; after: on the reactor, with how the volume goes on. */
     void execute(Request request, Optional<VolumeState> held, Consumer<Optional<VolumeState>> after) {
-        Outcome outcome = new Outcome(request, held);
+        execute(new Outcome(request, held), outcome -> {
+            held.ifPresent(VolumeState::prune);
+            perform(outcome);
+        }, after);
+    }
+
+    /** Makes the log that a volume shall go on in, in a new epoch, for a snapshot; then: on the reactor, with that log, before the answer. */
+    void prepare(Request request, VolumeState volume, Consumer<Optional<LogState>> then) {
+        LogState last = volume.log;
+        Outcome prepared = new Outcome(request, Optional.empty());
+        execute(prepared, o -> {
+            LogState made = store.prepare(o.name, volume.header().id(), last.generation, last.epoch + 1, Optional.of(name(o, "name")));
+            o.made = Optional.of(made);
+            o.count(made.generation);
+        }, ignored -> then.accept(prepared.made));
+    }
+
+    /** Makes a snapshot of a volume as it was before a log, while it goes on; then: on the reactor, before the answer. */
+    void snapshot(Request request, VolumeState volume, LogState from, Runnable then) {
+        execute(new Outcome(request, Optional.empty()), o -> store.snapshot(volume, from.generation, from.epoch, name(o, "name")),
+            ignored -> then.run());
+    }
+
+    private void execute(Outcome outcome, Consumer<Outcome> operation, Consumer<Optional<VolumeState>> after) {
+        Request request = outcome.request;
+        Optional<VolumeState> held = outcome.state;
         execute(ignored -> {
             try {
-                perform(outcome);
+                operation.accept(outcome);
             } catch (Failure e) {
                 outcome.fail(e.errno(), e.getMessage());
             }
@@ -107,20 +134,34 @@ final class ControlThread {
         final Request request;
         final String name;
         Optional<VolumeState> state;
+        Optional<LogState> made = Optional.empty();
+        private final long length;
+        /** Read once, on the reactor: others may write to a request's data. */
+        private final byte[] argument;
         private Consumer<Request> answer = done -> done.complete(0);
 
         Outcome(Request request, Optional<VolumeState> state) {
             this.request = request;
             this.name = request.target();
             this.state = state;
+            this.length = Math.max(0, Math.min(request.length(), request.dataLength()));
+            this.argument = request.payload(length > Caller.PAYLOAD_MAX ? 0 : (int) length);
         }
 
         void fail(int errno, String message) {
             answer = done -> done.fail(errno, message);
         }
 
+        void count(long number) {
+            answer = done -> done.complete(number);
+        }
+
         void reply(JsonObject json) {
-            answer = done -> done.reply(json.toString().getBytes(StandardCharsets.UTF_8));
+            reply(json.toString().getBytes(StandardCharsets.UTF_8));
+        }
+
+        void reply(byte[] json) {
+            answer = done -> done.reply(json);
         }
 
         void reply(JsonObject json, long size) {
@@ -129,12 +170,11 @@ final class ControlThread {
 
         /** Takes what it needs from the request's argument. */
         <T> T argument(Function<JsonObject, T> take) {
-            long length = Math.min(request.length(), request.dataLength());
             if (length > Caller.PAYLOAD_MAX) {
                 throw new Failure(Errno.EMSGSIZE, "the argument of " + Op.name(request.op()) + " " + name + " has " + length + " bytes; "
                     + Caller.PAYLOAD_MAX + " are allowed");
             }
-            String text = new String(request.payload((int) Math.max(0, length)), StandardCharsets.UTF_8);
+            String text = new String(argument, StandardCharsets.UTF_8);
             try {
                 return take.apply(text.isEmpty() ? new JsonObject() : JsonParser.parseString(text).getAsJsonObject());
             } catch (JsonParseException | IllegalStateException | UnsupportedOperationException | IllegalArgumentException e) {
@@ -356,32 +396,26 @@ final class ControlThread {
 
     private void list(Outcome o) {
         String prefix = o.name.equals("*") ? "" : o.name;
-        JsonArray volumes = new JsonArray();
-        String last = o.argument(json -> json.has("after") ? json.get("after").getAsString() : "");
-        String after = last.isEmpty() ? "" : VolumeHeader.objectOf(last);
-        boolean more = true;
-        int room = LIST_ROOM;
-        while (more && room > 0) {
-            ObjectStore.Page page = maps.list(VOLUME_PREFIX + prefix, after);
-            more = page.more();
-            for (String object : page.names()) {
-                JsonObject description = describer.describe(object.substring(VOLUME_PREFIX.length()));
-                room -= description.toString().length() + 1;
-                if (room < 0) {
-                    more = true;
-                    break;
-                }
-                volumes.add(description);
-                after = object;
-            }
-            if (page.names().isEmpty()) {
+        String after = o.argument(json -> json.has("after") ? json.get("after").getAsString() : "");
+        if (!listing.goesOn(prefix, after)) {
+            listing = VolumeListing.none(); // before the next one: there is memory for one
+            listing = VolumeListing.read(maps, prefix, after);
+        }
+        ByteArrayOutputStream volumes = new ByteArrayOutputStream();
+        volumes.writeBytes(LIST_HEAD);
+        for (Optional<String> name = listing.next(); name.isPresent(); name = listing.next()) {
+            byte[] description = describer.describe(name.get(), listing).toString().getBytes(StandardCharsets.UTF_8);
+            if (volumes.size() + description.length > LIST_ROOM) {
                 break;
             }
+            if (volumes.size() > LIST_HEAD.length) {
+                volumes.write(',');
+            }
+            volumes.writeBytes(description);
+            listing.pass();
         }
-        JsonObject answer = new JsonObject();
-        answer.add("volumes", volumes);
-        answer.addProperty("more", more);
-        o.reply(answer);
+        volumes.writeBytes(("],\"more\":" + listing.hasMore() + "}").getBytes(StandardCharsets.UTF_8));
+        o.reply(volumes.toByteArray());
     }
 
     void close() {
