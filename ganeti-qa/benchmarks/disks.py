@@ -1,6 +1,7 @@
 """Disks over NBD: beside other servers, past the page cache, and many at a time."""
 import os
 import shutil
+import time
 
 from . import common, loads
 from .common import MIB, say
@@ -9,19 +10,21 @@ from .servers import Archipelago, Nbdkit, StorageDaemon
 
 KIT, QCOW2, RAW = Nbdkit.name, StorageDaemon.name, StorageDaemon.raw_name
 RANDOM_READ = ["--rw=randread", "--bs=4k"]
+RANDOM_WRITE = ["--rw=randwrite", "--bs=4k"]
 
 # name, fio's arguments, what it is measured in, the least ratio to others
 CASES = [
     ("4k random read, depth 1", [*RANDOM_READ, "--iodepth=1"], "iops", {KIT: 1.2, QCOW2: 1.2}),
     ("4k random read, depth 32", [*RANDOM_READ, "--iodepth=32"], "iops", {KIT: 1.5, QCOW2: 2.5}),
-    ("4k random write, depth 1", ["--rw=randwrite", "--bs=4k", "--iodepth=1"], "iops", {KIT: 1.1, QCOW2: 1.2}),
-    ("4k random write, depth 32", ["--rw=randwrite", "--bs=4k", "--iodepth=32"], "iops", {KIT: 1.0, QCOW2: 1.5}),
+    ("4k random write, depth 1", [*RANDOM_WRITE, "--iodepth=1"], "iops", {KIT: 1.1, QCOW2: 1.2}),
+    ("4k random write, depth 32", [*RANDOM_WRITE, "--iodepth=32"], "iops", {KIT: 1.0, QCOW2: 1.5}),
     ("1M read, depth 4", ["--rw=read", "--bs=1M", "--iodepth=4"], "MB/s", {KIT: 1.4, QCOW2: 1.5}),
     ("1M write, depth 4", ["--rw=write", "--bs=1M", "--iodepth=4"], "MB/s", {KIT: 1.0, QCOW2: 1.5}),
-    ("4k random write + fsync", ["--rw=randwrite", "--bs=4k", "--iodepth=1", "--fsync=1"], "iops", {QCOW2: 2.0}),
+    ("4k random write + fsync", [*RANDOM_WRITE, "--iodepth=1", "--fsync=1"], "iops", {QCOW2: 2.0}),
 ]
 MANY, MANY_DEPTH = 64, 32
 ALONE, TOGETHER = "one volume, the best depth", "%d volumes, depth %d each" % (MANY, MANY_DEPTH)
+BLANK, ALLOCATED, CACHED = "blank", "allocated", "allocated and cached"
 IO_URING, SEGMENT_PATH, NBD_PATH = "fio io_uring", "volume over the segment", "volume over NBD"
 
 
@@ -71,6 +74,60 @@ def one_io(results, case, unit, name, server, uri, arguments, seconds):
     results.add("io", case, name, unit, done.iops if unit == "iops" else done.bandwidth / 1e6)
     results.add("io", case + ": CPU of the server", name, "us/op", used * 1e6 / (done.iops * (seconds + loads.RAMP)))
     results.add("io", case + ": 99 % within", name, "us", done.p99)
+
+
+def measure_blank(work, options, archipelago, results):
+    """Sequential writes of 1M to a blank volume, and once more over all of it, out of the page cache and in it; to files alone, too."""
+    if not archipelago:
+        return
+    results.group("blank", [BLANK, ALLOCATED, CACHED], [(BLANK, ALLOCATED), (BLANK, CACHED)])
+    archipelago.start("none")
+    case = "1M write, depth 4"
+    for number in range(options.rounds + 1):
+        say("blank volumes, round %d of %d" % (number, options.rounds))
+        uri = archipelago.volume("bench-blank", options.size)
+        files = ObjectFiles(work + "/files", options.size)
+        for name in (BLANK, ALLOCATED, CACHED):
+            os.sync()
+            if name == ALLOCATED:
+                evict(archipelago.store)
+                evict(files.folder)
+            done = fio(uri, ["--rw=write", "--bs=1M", "--iodepth=4", "--size=%d" % options.size]).bandwidth
+            alone = files.write()
+            if number:      # the first ones warm up
+                results.add("blank", case, name, "MB/s", done / 1e6)
+                results.add("blank", "1M pwrite to files of 4 MiB, by one thread", name, "MB/s", alone / 1e6)
+        archipelago.drop("bench-blank")
+        shutil.rmtree(files.folder)
+    results.require("blank", case, BLANK, 0.9, ALLOCATED)
+
+
+def evict(folder):
+    """Takes files, which are on disk, out of the page cache."""
+    for where, _, names in os.walk(folder):
+        for name in names:
+            fd = os.open(os.path.join(where, name), os.O_RDONLY)
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(fd)
+
+
+class ObjectFiles:
+    """Files as a volume consists of: what the kernel can do with them is the most that a volume can."""
+
+    def __init__(self, folder, size):
+        self.folder, self.count, self.data = folder, size // (4 * MIB), os.urandom(MIB)
+        os.mkdir(folder)
+
+    def write(self):
+        """Bytes a second."""
+        began = time.perf_counter()
+        for number in range(self.count):
+            fd = os.open("%s/%d" % (self.folder, number), os.O_RDWR | os.O_CREAT)
+            os.truncate(fd, 4 * MIB)
+            for at in range(0, 4 * MIB, MIB):
+                os.pwrite(fd, self.data, at)
+            os.close(fd)
+        return self.count * 4 * MIB / (time.perf_counter() - began)
 
 
 def measure_direct(work, options, archipelago, results):

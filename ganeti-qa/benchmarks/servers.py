@@ -28,19 +28,18 @@ class Nbdkit:
 
 
 class StorageDaemon:
-    """qemu-storage-daemon on a qcow2 file, maybe an overlay with extended_l2, or on a raw one."""
-    name, raw_name = "qemu qcow2", "qemu raw"
+    """qemu-storage-daemon on a qcow2 file, maybe an overlay, or on a raw one."""
+    name, raw_name, extended_name = "qemu qcow2", "qemu raw", "qcow2 extended_l2"
+    OVERLAYS = {name: "cluster_size=64k", extended_name: "extended_l2=on,cluster_size=128k"}    # what qemu-img calls them
     number = 0
 
-    def __init__(self, work, size=None, backing=None, form="qcow2"):
+    def __init__(self, work, size=None, backing=None, form="qcow2", overlay=name):
         StorageDaemon.number += 1
-        if form == "raw":
-            self.name = self.raw_name
+        self.name = self.raw_name if form == "raw" else overlay
         self.file = "%s/qsd-%d.%s" % (work, StorageDaemon.number, form)
         self.socket = self.file + ".sock"
         if backing:
-            run(["qemu-img", "create", "-q", "-f", "qcow2", "-o", "extended_l2=on,cluster_size=128k",
-                 "-F", "qcow2", "-b", backing, self.file])
+            run(["qemu-img", "create", "-q", "-f", "qcow2", "-o", self.OVERLAYS[overlay], "-F", "qcow2", "-b", backing, self.file])
         else:
             run(["qemu-img", "create", "-q", "-f", form, self.file, str(size)])
         self.process = subprocess.Popen([
@@ -140,6 +139,14 @@ class Archipelago:
     def volume(self, name, size):
         """The URI for fio of a volume that it makes."""
         self.hook("create", name, VOL_SIZE=str(size // MIB))
+        return "nbd+unix:///?socket=" + self.attach(name)
+
+    def snapshot(self, volume, name):
+        self.hook("snapshot", volume, VOL_SNAPSHOT_NAME=name, VOL_SNAPSHOT_SIZE="0")
+
+    def clone(self, snapshot, name, size):
+        """The URI for fio of a clone that it makes."""
+        self.hook("create", name, VOL_SIZE=str(size // MIB), EXTP_ORIGIN=snapshot)
         return "nbd+unix:///?socket=" + self.attach(name)
 
     def drop(self, *names):

@@ -58,6 +58,8 @@ public final class Op {
     public static final int EXACT = 1 << 8;
     /** Flags: DELETE need not be durable when it is answered. */
     public static final int LAZY = 1 << 9;
+    /** Flags: WRITE: the range takes no space yet, and much at once. */
+    public static final int ALLOCATE = 1 << 10;
 
     private static final String[] NAMES = {
         "ping", "read", "write", "sync", "resize", "delete", "acquire", "release", "copy", "clone", "commit", "info",

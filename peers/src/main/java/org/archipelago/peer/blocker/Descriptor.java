@@ -7,6 +7,9 @@ import org.archipelago.xseg.Target;
  * else is that reactor's alone.
  */
 final class Descriptor {
+    private static final int PAGE_SHIFT = 12;
+    private static final long MOMENT_NANOS = 1_000_000_000L;
+
     final Target target;
     final String name;
     /** Of the target; equal on every reactor. */
@@ -18,6 +21,10 @@ final class Descriptor {
     int pins;
     /** No longer in the cache: to be closed when the last pin goes. */
     boolean detached;
+
+    /** The page that the reactor's last write ended in, and when that was, of nanoTime. */
+    private long lastPage = -1;
+    private long lastWrite;
 
     /** What came while it is being opened. */
     final RequestQueue waiting = new RequestQueue();
@@ -37,5 +44,16 @@ final class Descriptor {
         this.target = target;
         this.name = name;
         this.hash = target.hashCode();
+    }
+
+    /** The reactor has written. */
+    void wrote(long offset, long length, long now) {
+        lastPage = offset + length - 1 >> PAGE_SHIFT;
+        lastWrite = now;
+    }
+
+    /** Whether a range lies in a page that was written a moment ago, and so is at hand: as an appended record does. */
+    boolean hasJustWritten(long offset, long length, long now) {
+        return offset >> PAGE_SHIFT == lastPage && offset + length - 1 >> PAGE_SHIFT == lastPage && now - lastWrite < MOMENT_NANOS;
     }
 }

@@ -174,12 +174,13 @@ public final class FileBlocker implements Peer, Reactor.Poller {
     }
 
     private void write(Request request, Descriptor d, int flags, long address, long offset, long length) {
-        if (!store.readsWithoutWaiting() || !pacing.mayWrite(length) || !nowait.isWritable(d.fd, offset, length)) {
+        if ((flags & Op.ALLOCATE) != 0 || !store.readsWithoutWaiting() || !pacing.mayWrite(length) || !isWritable(d, offset, length)) {
             hand(request, d, Op.WRITE, flags, address, offset, length, 0);
             return;
         }
         int errno = FileCalls.write(d.fd, address, offset, length);
         pacing.wrote(length);
+        d.wrote(offset, length, pacing.begun());
         if (errno != 0) {
             failed(request, d, Op.WRITE, flags, address, offset, length, errno);
         } else if ((flags & Op.FUA) != 0) {
@@ -187,6 +188,11 @@ public final class FileBlocker implements Peer, Reactor.Poller {
         } else {
             request.complete(length);
         }
+    }
+
+    /** Whether a write reads nothing from the disk first. */
+    private boolean isWritable(Descriptor d, long offset, long length) {
+        return d.hasJustWritten(offset, length, pacing.begun()) || nowait.isWritable(d.fd, offset, length);
     }
 
     /** A call on the reactor failed. */

@@ -14,7 +14,7 @@ import org.archipelago.posix.Posix;
 final class Nowait {
     /** In Linux 5.9 and 5.10 such a read can give 0 within a file. */
     private static final boolean ZERO_IS_THE_END = !System.getProperty("os.version").matches("5\\.(9|10)([.-].*)?");
-    private static final int PAGE_MASK = 4095;
+    private static final long PAGE_MASK = 4095;
     /** A struct iovec, and a byte to read into. */
     private static final int MEMORY = 24;
     private static final int BYTE_AT = 16;
@@ -68,7 +68,8 @@ final class Nowait {
     /** Whether a write to a range can be expected not to read from the disk first, for parts of pages at its ends. */
     boolean isWritable(int fd, long offset, long length) {
         long end = offset + length;
-        return ((offset & PAGE_MASK) == 0 || isAtHand(fd, offset)) && ((end & PAGE_MASK) == 0 || isAtHand(fd, end));
+        boolean first = (offset & PAGE_MASK) == 0 || isAtHand(fd, offset);
+        return first && ((end & PAGE_MASK) == 0 || (offset & PAGE_MASK) != 0 && ((offset ^ end) & ~PAGE_MASK) == 0 || isAtHand(fd, end));
     }
 
     private boolean isAtHand(int fd, long offset) {

@@ -84,6 +84,11 @@ final class WritePacing {
         return true;
     }
 
+    /** When the last write began, of nanoTime. */
+    long begun() {
+        return begun;
+    }
+
     /** The write has been made. */
     void wrote(long bytes) {
         long now = System.nanoTime();

@@ -26,6 +26,8 @@ final class Operation {
     /** Flags of a write to an own object: it may have to be made, as long as a block, so that a short one is a damaged one. */
     static final int MAKE = Op.CREATE_ABSENT | Op.sized(VolumeHeader.BLOCK_SHIFT);
     private static final int BLOCK_SHIFT = VolumeHeader.BLOCK_SHIFT;
+    /** Bytes from which on space for a first write is better taken at once than page by page. */
+    private static final int LARGE = 256 << 10;
     private static final int ZEROS_LENGTH = 64 << 10;
     private static final Memory ZEROS_MEMORY = new Memory(ZEROS_LENGTH);
     private static final long ZEROS;
@@ -269,7 +271,7 @@ final class Operation {
         int object = MapReply.extentObject(reply, extent);
         Request request = data[--free];
         int requestFlags = switch (op) {
-            case Op.WRITE -> MAKE | (durable ? Op.FUA : 0);
+            case Op.WRITE -> MAKE | (durable ? Op.FUA : 0) | ((flags & MapReply.COMMIT) != 0 && length >= LARGE ? Op.ALLOCATE : 0);
             case Op.ZERO -> MAKE | parent.flags() & Op.DISCARD;
             default -> MapReply.isWholeBlock(reply, object) ? Op.EXACT : 0;
         };

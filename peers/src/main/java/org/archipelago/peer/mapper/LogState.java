@@ -24,6 +24,8 @@ final class LogState {
     long sealed;
     /** Where the records end that were written by writes that failed, and may be there. */
     long refused;
+    /** Records that its object has room for, as far as this life knows. */
+    long room;
     /** A sync of it failed: what it has is not certain any more. */
     boolean lost;
     /** The volume's number of its first record. */

@@ -3,6 +3,7 @@ package org.archipelago.peer.mapper;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.Optional;
+import java.util.function.Consumer;
 import java.util.function.IntConsumer;
 import org.archipelago.map.BlockMap;
 import org.archipelago.map.MapLog;
@@ -36,6 +37,7 @@ final class LogWriter {
     private final StoreRequests requests;
     private final Flushed whenFlushed;
     private final Runnable whenQuiet;
+    private final Consumer<LogWriter> atRoundsEnd;
     private final StoreRequests.Borrower write = this::write;
     private final StoreRequests.Borrower sync = this::sync;
     private final Completion onWritten = this::written;
@@ -53,6 +55,8 @@ final class LogWriter {
     /** Who wants the log sealed, and the one that it shall go on in. */
     private Optional<Seal> sealing = Optional.empty();
     private boolean going;
+    /** There are commits that go on with the round's end. */
+    private boolean gathers;
     /** A write, a sync is out; whether the write marks, seals; that one was answered. */
     private boolean writing;
     private boolean marking;
@@ -68,8 +72,12 @@ final class LogWriter {
 
     private record Seal(LogState next, IntConsumer then) {}
 
-    /** requests: with buffers of {@value #BUFFER} bytes; whenQuiet: told each time that something was answered and nothing more can be begun. */
-    LogWriter(Host host, Reactor reactor, int port, VolumeState volume, StoreRequests requests, Flushed whenFlushed, Runnable whenQuiet) {
+    /**
+     * requests: with buffers of {@value #BUFFER} bytes; whenQuiet: told each time that something was answered and nothing more can be begun;
+     * atRoundsEnd: calls {@link #roundEnds} when the reactor has done what it has at hand.
+     */
+    LogWriter(Host host, Reactor reactor, int port, VolumeState volume, StoreRequests requests, Flushed whenFlushed, Runnable whenQuiet,
+            Consumer<LogWriter> atRoundsEnd) {
         this.host = host;
         this.reactor = reactor;
         this.port = port;
@@ -79,6 +87,7 @@ final class LogWriter {
         this.requests = requests;
         this.whenFlushed = whenFlushed;
         this.whenQuiet = whenQuiet;
+        this.atRoundsEnd = atRoundsEnd;
     }
 
     /** Answers a FLUSH that has ended. */
@@ -98,8 +107,17 @@ final class LogWriter {
             request.complete(0);
         } else {
             commits.add(request);
-            go();
+            if (!gathers) {
+                gathers = true;
+                atRoundsEnd.accept(this);
+            }
         }
+    }
+
+    /** What the writes of this round have to commit goes with one write. */
+    void roundEnds() {
+        gathers = false;
+        go();
     }
 
     /** FLUSH: records before the request's offset, whose data is durable, shall survive a power cut. */
@@ -211,7 +229,8 @@ final class LogWriter {
             put(buffer, MapLog.SEAL, next.epoch, next.generation);
         }
         int length = MapLog.RECORD * records;
-        for (long stale = target.records + records; stale < target.refused; stale++) {
+        long end = Math.max(target.refused, grownTo(target.records + records));
+        for (long behind = target.records + records; behind < end; behind++) {
             MapLog.clear(buffer, length); // a write that failed may have left its records there: they must not count
             length += MapLog.RECORD;
         }
@@ -222,6 +241,19 @@ final class LogWriter {
     private void put(ByteBuffer buffer, int type, int block, long upTo) {
         MapLog.encode(buffer, MapLog.RECORD * records, target.crc, type, target.records + records, block, 0, 0, upTo);
         records++;
+    }
+
+    /**
+     * Where what a write puts into the log ends, whose records end there. The log grows by pages, with zeros behind its records:
+     * writing into a page that is there changes nothing but that, so the sync that follows does not wait for the file system's journal.
+     */
+    private long grownTo(long end) {
+        if (end <= target.room) {
+            return end;
+        }
+        long page = MapLog.position(end) + BUFFER - 1 & -BUFFER;
+        target.room = Math.min((page - MapLog.HEADER) / MapLog.RECORD, target.records + BATCH);
+        return target.room;
     }
 
     private static int blocksOf(Request commit) {

@@ -27,7 +27,7 @@ import org.archipelago.xseg.TargetTable;
  * volume's own, is answered on the reactor from memory; what has to wait for the store is done by a
  * {@link ControlThread}, which then holds the volume while requests for it queue here.
  */
-public final class Mapper implements Peer {
+public final class Mapper implements Peer, Reactor.Poller {
     private static final System.Logger LOG = System.getLogger(Mapper.class.getName());
     /** Volumes that are kept in memory though nobody has them open. */
     private static final int MAX_UNOPENED = 256;
@@ -42,6 +42,8 @@ public final class Mapper implements Peer {
     private final LongRuns longRuns;
     private final StoreRequests requests;
     private final TargetTable<Slot> volumes;
+    /** Logs that are to be written to when the round ends. */
+    private final ArrayDeque<LogWriter> gathering = new ArrayDeque<>();
     private final Answer answer = new Answer();
     private final Slot absent = new Slot(Target.of("-"));
 
@@ -81,7 +83,29 @@ public final class Mapper implements Peer {
         this.longRuns = control.longRuns();
         this.requests = new StoreRequests(host.pool(reactor, "mapper", control.requests(), LogWriter.BUFFER));
         this.volumes = new TargetTable<>(absent);
+        reactor.add(this);
     }
+
+    // --- the end of a round
+
+    @Override
+    public int poll() {
+        int count = gathering.size();
+        for (int left = count; left > 0; left--) {
+            gathering.poll().roundEnds();
+        }
+        return count;
+    }
+
+    @Override
+    public boolean prepareToSleep() {
+        return gathering.isEmpty();
+    }
+
+    @Override
+    public void awake() {}
+
+    // --- requests
 
     @Override
     public void accept(Request request) {
@@ -186,7 +210,7 @@ public final class Mapper implements Peer {
     private LogWriter log(Slot slot, VolumeState volume) {
         if (slot.log.isEmpty()) {
             slot.log = Optional.of(new LogWriter(host, reactor, blockermPort, volume, requests, (flush, status) -> flushed(slot, volume, flush, status),
-                () -> logIsQuiet(slot, volume)));
+                () -> logIsQuiet(slot, volume), gathering::add));
         }
         return slot.log.get();
     }
