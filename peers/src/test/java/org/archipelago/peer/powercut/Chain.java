@@ -1,0 +1,176 @@
+package org.archipelago.peer.powercut;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Random;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
+import org.archipelago.peer.powercut.Trace.Event;
+import org.archipelago.peer.volume.Node;
+import org.archipelago.xseg.Segment;
+import org.archipelago.xseg.SegmentParameters;
+
+/**
+ * Several lives of a daemon over one store, each of which begins with what a power cut, or its death, left of the one before; and
+ * what might have been left at other moments of it.
+ */
+final class Chain {
+    private static final int LIVES = 4;
+    private static final int STEPS = 400;
+    private static final int POINTS = 10;
+    private static final int SUBSETS = 3;
+    private static final int LIFE_SECONDS = 120;
+    private static final SegmentParameters SEGMENT = new SegmentParameters(1024, 256, 8192, 0600, 40 << 20);
+
+    private final long seed;
+    private final Path directory;
+    private final Path traces;
+    private final boolean replays;
+    private final String only;
+    private final AtomicInteger states;
+    private final Random random;
+    private final History history = new History();
+    private Disk disk;
+    private int boot = 1;
+    private int life;
+
+    /**
+     * @param directory for what is made on the way
+     * @param traces where the lives' traces are, or are kept if something is wrong
+     * @param only state to look at; null: some of each life
+     */
+    Chain(long seed, Path directory, Path traces, boolean replays, String only, AtomicInteger states) {
+        this.seed = seed;
+        this.directory = directory;
+        this.traces = traces;
+        this.replays = replays;
+        this.only = only;
+        this.states = states;
+        this.random = new Random(seed);
+        this.disk = new Disk(new Image(new TreeSet<>(List.of("blocks", "maps")), new TreeMap<>()));
+    }
+
+    void run() throws Exception {
+        Files.createDirectories(traces);
+        for (life = 1; life <= LIVES; life++) {
+            Path trace = traces.resolve("life-" + life);
+            long lifeSeed = random.nextLong();
+            if (!replays) {
+                live(lifeSeed, trace);
+            }
+            if (!Files.exists(trace)) {
+                return;
+            }
+            lookAt(Trace.read(trace));
+        }
+        if (!replays) {
+            remove(traces);
+        }
+    }
+
+    private String bootId() {
+        return "%032x".formatted(boot);
+    }
+
+    private void live(long lifeSeed, Path trace) throws IOException, InterruptedException {
+        Path store = Files.createTempDirectory(directory, "store").toRealPath();
+        disk.killed(new Trace.Mark(""), random).write(store);
+        Path said = directory.resolve("said-" + seed);
+        ProcessBuilder builder = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+            "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-XX:+UseSerialGC", "-Xmx256m",
+            "-Djna.library.path=" + directory + ":" + System.getProperty("jna.library.path"),
+            "-cp", System.getProperty("java.class.path"), Life.class.getName(),
+            store.toString(), bootId(), Long.toString(lifeSeed), Integer.toString(history.nextStep()), Integer.toString(STEPS))
+            .redirectErrorStream(true).redirectOutput(said.toFile());
+        builder.environment().put("RECORDER_ROOT", store.toString());
+        builder.environment().put("RECORDER_TRACE", trace.toAbsolutePath().toString());
+        builder.environment().put("LD_PRELOAD", directory.resolve("libc.so").toString());
+        Process process = builder.start();
+        if (!process.waitFor(LIFE_SECONDS, TimeUnit.SECONDS)) {
+            process.destroyForcibly().waitFor();
+        }
+        if (process.exitValue() != 0) {
+            throw new AssertionError("seed " + seed + ", life " + life + " ended with " + process.exitValue() + ", traces in " + traces
+                + ": " + Files.readString(said));
+        }
+        remove(store);
+    }
+
+    /** Up to a random event, with which the next life goes on. */
+    private void lookAt(List<Event> events) throws IOException {
+        int end = events.size() / 2 + random.nextInt(events.size() / 2);
+        TreeSet<Integer> points = new TreeSet<>();
+        while (points.size() < POINTS) {
+            int point = random.nextInt(end);
+            boolean likely = events.get(point) instanceof Trace.SyncEnd || events.get(point) instanceof Trace.Mark;
+            if (likely || random.nextInt(4) == 0) {
+                points.add(point + random.nextInt(2));
+            }
+        }
+        for (int i = 0; i < end; i++) {
+            Event event = events.get(i);
+            disk.apply(event);
+            if (event instanceof Trace.Mark mark) {
+                history.mark(mark.text(), i + 1);
+            }
+            if (points.contains(i)) {
+                for (int subset = 0; subset < SUBSETS; subset++) {
+                    String state = life + "." + i + "." + subset;
+                    if (only == null || only.equals(state)) {
+                        lookAt(state, subset > 0, events.get(i + 1), new Random(state.hashCode() + seed), false);
+                    }
+                }
+            }
+        }
+        boolean cut = random.nextInt(3) > 0;
+        Image left = lookAt(life + ".end", cut, events.get(end), new Random(random.nextLong()), true);
+        disk.closeAll();
+        if (cut) {
+            boot++;
+            disk = new Disk(left);
+        }
+    }
+
+    /** settles: the chain goes on from there. */
+    private Image lookAt(String state, boolean cut, Event next, Random of, boolean settles) throws IOException {
+        Image image = cut ? disk.cut(of) : disk.killed(settles ? new Trace.Mark("") : next, of);
+        Path store = Files.createTempDirectory(Files.isDirectory(Path.of("/dev/shm")) ? Path.of("/dev/shm") : directory, "powercut");
+        try {
+            image.write(store);
+            try (Node node = new Node(Life.DAEMON, cut ? "%032x".formatted(boot + 1) : bootId(), store, 1, Segment.anonymous(SEGMENT))) {
+                Inspection inspection = new Inspection(node, history, cut);
+                inspection.look(of.nextInt(8) == 0);
+                inspection.goOn(of);
+                if (settles) {
+                    inspection.settle();
+                }
+            }
+        } catch (AssertionError | RuntimeException e) {
+            throw new AssertionError("after %s: %s%n    again: -Dtest=PowerCutTest -Darchipelago.seed=%s -Darchipelago.traces=%s -Darchipelago.state=%s"
+                .formatted(cut ? "a power cut" : "the daemon's death", e.getMessage(), seed, traces.toAbsolutePath(), state), e);
+        } finally {
+            remove(store);
+        }
+        states.incrementAndGet();
+        return image;
+    }
+
+    private static void remove(Path root) throws IOException {
+        try (Stream<Path> paths = Files.walk(root)) {
+            paths.sorted(Comparator.reverseOrder()).forEach(path -> {
+                try {
+                    Files.delete(path);
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                }
+            });
+        }
+    }
+}
