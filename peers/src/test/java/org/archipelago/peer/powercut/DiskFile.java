@@ -28,7 +28,15 @@ final class DiskFile implements Disk.Node {
     }
 
     void write(long when, long offset, byte[] bytes) {
-        change(when, offset, bytes.length, (page, in, done, count) -> System.arraycopy(bytes, done, page, in, count));
+        for (int done = 0; done < bytes.length; ) {
+            int in = (int) ((offset + done) % PAGE);
+            int count = Math.min(PAGE - in, bytes.length - done);
+            Versions<byte[]> versions = pages.computeIfAbsent((offset + done) / PAGE, number -> new Versions<>(ZEROS));
+            byte[] page = versions.now().clone();
+            System.arraycopy(bytes, done, page, in, count);
+            versions.set(when, page);
+            done += count;
+        }
         if (offset + bytes.length > size.now()) {
             size.set(when, offset + bytes.length);
         }
@@ -44,25 +52,13 @@ final class DiskFile implements Disk.Node {
     }
 
     private void zero(long when, long from, long to) {
-        if (from < to) {
-            change(when, from, to - from, (page, in, done, count) -> Arrays.fill(page, in, in + count, (byte) 0));
-        }
-    }
-
-    /** Changes one page's bytes in..in+count, which are those of the whole range from done on. */
-    private interface Change {
-        void on(byte[] page, int in, int done, int count);
-    }
-
-    private void change(long when, long offset, long length, Change change) {
-        for (long done = 0; done < length; ) {
-            int in = (int) ((offset + done) % PAGE);
-            int count = (int) Math.min(PAGE - in, length - done);
-            Versions<byte[]> versions = pages.computeIfAbsent((offset + done) / PAGE, number -> new Versions<>(ZEROS));
-            byte[] page = versions.now().clone();
-            change.on(page, in, (int) done, count);
-            versions.set(when, page);
-            done += count;
+        for (Map.Entry<Long, Versions<byte[]>> entry : pages.entrySet()) { // the others are zeros
+            long at = entry.getKey() * PAGE;
+            if (at < to && at + PAGE > from) {
+                byte[] page = entry.getValue().now().clone();
+                Arrays.fill(page, (int) Math.max(0, from - at), (int) Math.min(PAGE, to - at), (byte) 0);
+                entry.getValue().set(when, page);
+            }
         }
     }
 

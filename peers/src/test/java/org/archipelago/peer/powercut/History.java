@@ -146,11 +146,15 @@ final class History {
             case "write", "zero" -> {
                 long from = Long.parseLong(words[4]) / Stamp.SECTOR;
                 long to = from + Long.parseLong(words[5]) / Stamp.SECTOR;
+                int contents = words[2].equals("zero") ? 0 : step;
                 for (long unit = from / Stamp.SECTORS; unit * Stamp.SECTORS < to; unit++) {
+                    if (contents == 0 && !subject.units.containsKey((int) unit)) {
+                        continue; // it is zeros
+                    }
                     List<Version> before = subject.versions((int) unit);
-                    List<int[]> contents = over(before.get(before.size() - 1).contents, (int) (from - unit * Stamp.SECTORS),
-                        (int) Math.min(Integer.MAX_VALUE, to - unit * Stamp.SECTORS), words[2].equals("zero") ? 0 : step);
-                    versions.put((int) unit, subject.add((int) unit, contents, now));
+                    List<int[]> after = over(before.get(before.size() - 1).contents, (int) (from - unit * Stamp.SECTORS),
+                        (int) (to - unit * Stamp.SECTORS), contents);
+                    versions.put((int) unit, subject.add((int) unit, after, now));
                 }
             }
             case "flush" -> { }

@@ -20,7 +20,7 @@ import org.archipelago.xseg.Op;
 
 /** Looks at all volumes and snapshots that a node finds, and whether they are what their history allows. */
 final class Inspection {
-    private static final int PIECE = 256 << 10;
+    private static final int PIECE = 64 << 10;
     private static final int PIECE_UNITS = PIECE / Stamp.UNIT;
 
     private final Node node;
