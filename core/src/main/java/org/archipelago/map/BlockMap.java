@@ -6,6 +6,7 @@ import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * Where each block of a volume lies: nowhere (zeros), in one layer as a whole, or in a stack of layers
@@ -88,6 +89,11 @@ public final class BlockMap {
         return Collections.unmodifiableList(layers);
     }
 
+    /** The layer that a part was found in. */
+    public Layer layerAt(int number) {
+        return layers.get(number);
+    }
+
     int layer(Layer layer) {
         return layerNumbers.computeIfAbsent(layer, added -> {
             layers.add(added);
@@ -122,6 +128,24 @@ public final class BlockMap {
 
     Partial partial(int entry) {
         return partials.get(-entry - 1);
+    }
+
+    /** How many partials there are, those that no entry names any more among them. */
+    int partials() {
+        return partials.size();
+    }
+
+    /** Whether an entry's layers have objects for the block. */
+    boolean exists(int entry, int block) {
+        int at = entry;
+        while (at < 0) {
+            Partial partial = partial(at);
+            if (!layers.get(partial.layer).has(block)) {
+                return false;
+            }
+            at = partial.below;
+        }
+        return at == ZERO || layers.get(at - 1).has(block);
     }
 
     int add(Partial partial) {
@@ -212,6 +236,57 @@ public final class BlockMap {
         if (partial.mask.full()) {
             entry(block, whole(own));
         }
+    }
+
+    /** The block reads as zeros, and lies nowhere. */
+    public void zero(int block) {
+        entry(block, ZERO);
+    }
+
+    /** All blocks that a layer has lie in it, whole: of a map that is zeros. */
+    public void base(Layer layer) {
+        int number = layer(layer);
+        for (int block = 0; block < blocks; block++) {
+            if (layer.has(block)) {
+                entry(block, whole(number));
+            }
+        }
+    }
+
+    /** Told of an object that a map names. */
+    public interface Named {
+        void object(int layer, int block);
+    }
+
+    /** Names all objects that the map consists of, block after block; what upper layers have covered, too. */
+    public void forEachNamed(Named named) {
+        for (int block = 0; block < blocks; block++) {
+            forEachNamed(block, named);
+        }
+    }
+
+    /** The same for one block, the uppermost layer first. */
+    public void forEachNamed(int block, Named named) {
+        int entry = entry(block);
+        while (entry < 0) {
+            Partial partial = partial(entry);
+            named.object(partial.layer, block);
+            entry = partial.below;
+        }
+        if (entry != ZERO) {
+            named.object(entry - 1, block);
+        }
+    }
+
+    /** Whether the block lies nowhere, and reads as zeros. */
+    public boolean isZero(int block) {
+        return entry(block) == ZERO;
+    }
+
+    /** The layer that holds all of a block; empty where it is of zeros, or in parts. */
+    public Optional<Layer> wholeLayer(int block) {
+        int entry = entry(block);
+        return entry > 0 ? Optional.of(layers.get(entry - 1)) : Optional.empty();
     }
 
     // --- for people

@@ -43,7 +43,7 @@ public final class MapLog {
     /** boot: 32 hex digits; writer: at most 64 bytes; crc: ties the records to this very log. */
     public record Header(int generation, String id, int epoch, String boot, String writer, int crc) {}
 
-    public static byte[] encodeHeader(int generation, Layer own, String boot, String writer) {
+    public static byte[] encodeHeader(int generation, VolumeLayer own, String boot, String writer) {
         ByteBuffer to = ByteBuffer.allocate(HEADER).order(ByteOrder.LITTLE_ENDIAN);
         to.putLong(MAGIC).putInt(VERSION).putInt(generation);
         to.put(HexFormat.of().parseHex(own.id())).putInt(own.epoch()).putInt(0);

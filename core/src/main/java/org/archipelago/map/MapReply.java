@@ -8,15 +8,15 @@ import java.nio.ByteBuffer;
  *
  * <pre>
  *     0  u16 objects   2  u16 extents   4  u32 flags: 1 = write through   8  u64 bytes of the volume
- *    16  objects x 64 bytes: u32 length, u32 block of the volume, 56 bytes name, zero padded
- *   528  extents x 16 bytes: u16 object, u16 flags, u32 offset in it, u32 length, u32 reserved
+ *    16  objects x 144 bytes: u32 length of the name, u32 block of the volume, u32 layer, u32 flags: 1 = it has as many bytes
+ *        as a block; 128 bytes name, zero padded. layer: the mapper's number, for nobody else
+ *  1168  extents x 16 bytes: u16 object, u16 flags, u32 offset in it, u32 length, u32 reserved
  * </pre>
  */
 public final class MapReply {
     public static final int MAX_OBJECTS = 8;
     /** Room that a request for an answer shall have, bytes. */
     public static final int SIZE = 4096;
-    public static final int MAX_EXTENTS = (SIZE - 528) / 16;
 
     /** Extent: no object, zeros. */
     public static final int ZERO = 1;
@@ -31,9 +31,12 @@ public final class MapReply {
     public static final int WRITE_THROUGH = 1;
 
     private static final int OBJECTS = 16;
-    private static final int OBJECT = 64;
-    private static final int EXTENTS = 528;
+    private static final int OBJECT = 16 + Layer.NAME_ROOM;
+    private static final int NAME = 16;
+    private static final int WHOLE_BLOCK = 1;
+    private static final int EXTENTS = OBJECTS + MAX_OBJECTS * OBJECT;
     private static final int EXTENT = 16;
+    public static final int MAX_EXTENTS = (SIZE - EXTENTS) / EXTENT;
     private static final int BLOCK = 1 << VolumeHeader.BLOCK_SHIFT;
 
     private MapReply() {}
@@ -44,12 +47,12 @@ public final class MapReply {
         to.putInt(0, 0).putInt(4, flags).putLong(8, volumeSize);
     }
 
-    /** Adds an object, or finds it; -1 when the answer is full. */
-    public static int object(ByteBuffer to, byte[] prefix, int block) {
+    /** Adds an object, or finds it; -1 when the answer is full; number: of the layer. */
+    public static int object(ByteBuffer to, Layer layer, int number, int block) {
         int count = to.getShort(0);
         for (int i = count - 1; i >= 0; i--) {
             int at = OBJECTS + OBJECT * i;
-            if (to.getInt(at + 4) == block && samePrefix(to, at + 8, prefix)) {
+            if (to.getInt(at + 4) == block && to.getInt(at + 8) == number) {
                 return i;
             }
         }
@@ -57,19 +60,10 @@ public final class MapReply {
             return -1;
         }
         int at = OBJECTS + OBJECT * count;
-        to.putInt(at, Layer.NAME_LENGTH).putInt(at + 4, block);
-        Layer.writeName(to, at + 8, prefix, block);
+        to.putInt(at, layer.writeName(to, at + NAME, block)).putInt(at + 4, block).putInt(at + 8, number);
+        to.putInt(at + 12, layer.hasWholeBlocks() ? WHOLE_BLOCK : 0);
         to.putShort(0, (short) (count + 1));
         return count;
-    }
-
-    private static boolean samePrefix(ByteBuffer in, int at, byte[] prefix) {
-        for (int i = Layer.PREFIX_LENGTH - 1; i >= 0; i--) {
-            if (in.get(at + i) != prefix[i]) {
-                return false;
-            }
-        }
-        return true;
     }
 
     /** Adds an extent; false when the answer is full. */
@@ -89,7 +83,13 @@ public final class MapReply {
         int objects = Math.min(Short.toUnsignedInt(from.getShort(0)), MAX_OBJECTS);
         int extents = extents(from);
         to.putShort(0, (short) objects).putShort(2, (short) extents);
-        to.put(4, from, 4, OBJECTS - 4 + OBJECT * objects);
+        to.put(4, from, 4, OBJECTS - 4);
+        for (int i = 0; i < objects; i++) {
+            int at = OBJECTS + OBJECT * i;
+            int length = Math.max(0, Math.min(from.getInt(at), Layer.NAME_MAX));
+            to.put(at + 4, from, at + 4, NAME - 4 + (length + 7 & -8));
+            to.putInt(at, length);
+        }
         to.put(EXTENTS, from, EXTENTS, EXTENT * extents);
     }
 
@@ -110,7 +110,7 @@ public final class MapReply {
             int object = extentObject(to, i);
             int offset = extentOffset(to, i);
             int length = extentLength(to, i);
-            boolean named = object < objects && objectNameLength(to, object) == Layer.NAME_LENGTH;
+            boolean named = object < objects && objectNameLength(to, object) > 0;
             if (!named && (extentFlags(to, i) & (ZERO | COMMIT)) != ZERO || offset != (next & BLOCK - 1)
                     || length <= 0 || length > BLOCK - offset || length > end - next) {
                 return false;
@@ -151,10 +151,15 @@ public final class MapReply {
 
     /** Where the name lies in the answer; {@link #objectNameLength} bytes, zero padded to words. */
     public static int objectName(int object) {
-        return OBJECTS + OBJECT * object + 8;
+        return OBJECTS + OBJECT * object + NAME;
     }
 
     public static int objectNameLength(ByteBuffer from, int object) {
-        return Math.max(0, Math.min(from.getInt(OBJECTS + OBJECT * object), OBJECT - 8));
+        return Math.max(0, Math.min(from.getInt(OBJECTS + OBJECT * object), Layer.NAME_MAX));
+    }
+
+    /** Whether the object has as many bytes as a block, so that one that ends before is damaged. */
+    public static boolean isWholeBlock(ByteBuffer from, int object) {
+        return (from.getInt(OBJECTS + OBJECT * object + 12) & WHOLE_BLOCK) != 0;
     }
 }

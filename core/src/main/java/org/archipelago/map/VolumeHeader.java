@@ -66,16 +66,12 @@ public record VolumeHeader(
         return "log-%s-%08x".formatted(id, generation);
     }
 
-    public static String checkpointName(String id, int generation) {
-        return "map-%s-%08x".formatted(id, generation);
-    }
-
     public boolean readOnly() {
         return kind == Kind.SNAPSHOT;
     }
 
-    public Layer ownLayer() {
-        return new Layer(id, epoch);
+    public VolumeLayer ownLayer() {
+        return new VolumeLayer(id, epoch);
     }
 
     public long blockSize() {
@@ -102,6 +98,11 @@ public record VolumeHeader(
     public VolumeHeader snapshot(String snapshotId, String ofCheckpoint, String ofVolume, long now) {
         return new VolumeHeader(snapshotId, Kind.SNAPSHOT, size, blockShift, 0, 0, ofCheckpoint,
             !ofCheckpoint.equals(NONE), NONE, ofVolume, now);
+    }
+
+    /** The same snapshot with its map in another checkpoint. */
+    public VolumeHeader inCheckpoint(String newCheckpoint) {
+        return new VolumeHeader(id, kind, size, blockShift, epoch, generation + 1, newCheckpoint, true, log, origin, created);
     }
 
     // --- its text
@@ -141,7 +142,7 @@ public record VolumeHeader(
         if (header.size <= 0 || header.size > MAX_SIZE || header.blockShift != BLOCK_SHIFT) {
             throw new IllegalArgumentException("size=" + header.size + " block=" + header.blockShift);
         }
-        new Layer(header.id, header.epoch);
+        new VolumeLayer(header.id, header.epoch);
         return header;
     }
 

@@ -21,7 +21,7 @@ class MapLogTest {
     }
 
     private static byte[] log(int records, int commitAt) {
-        byte[] header = MapLog.encodeHeader(7, new Layer(ID, 3), BOOT, "daemon-1");
+        byte[] header = MapLog.encodeHeader(7, new VolumeLayer(ID, 3), BOOT, "daemon-1");
         ByteBuffer log = ByteBuffer.allocate((int) MapLog.position(records)).order(ByteOrder.LITTLE_ENDIAN);
         log.put(0, header);
         int crc = MapLog.decodeHeader("v", ByteBuffer.wrap(header).order(ByteOrder.LITTLE_ENDIAN)).crc();
@@ -72,7 +72,7 @@ class MapLogTest {
     @Test
     void aRecordOfAnotherLog_doesNotCount() {
         byte[] first = log(20, 9);
-        byte[] header = MapLog.encodeHeader(8, new Layer(ID, 3), BOOT, "daemon-1");
+        byte[] header = MapLog.encodeHeader(8, new VolumeLayer(ID, 3), BOOT, "daemon-1");
         System.arraycopy(header, 0, first, 0, header.length);
         assertThat(MapLog.decode("v", first).records()).isZero();
     }
@@ -81,7 +81,7 @@ class MapLogTest {
     void aRecordBeyondTheVolume_isDamage() {
         MapLog.Contents contents = MapLog.decode("v", log(20, 9));
         BlockMap map = new BlockMap(5);
-        map.own(new Layer(ID, 3));
+        map.own(new VolumeLayer(ID, 3));
         assertThatThrownBy(() -> contents.apply("v", map, 20)).isInstanceOf(DamagedMapException.class)
             .hasMessageContaining("names block 5");
     }

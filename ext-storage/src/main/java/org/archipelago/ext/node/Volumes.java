@@ -9,6 +9,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.UUID;
+import java.util.function.Consumer;
 import org.archipelago.ext.ExitCode;
 import org.archipelago.ext.Failure;
 import org.archipelago.peer.host.Caller;
@@ -148,6 +150,25 @@ public final class Volumes {
     /** What a volume's map consists of; reads all of it. */
     public JsonObject mapInfo(String name) {
         return json(send(Call.of(mapperPort, Op.STATUS, name), "mapinfo"));
+    }
+
+    /**
+     * Does work of the mapper that takes long, in steps.
+     *
+     * @param argument what the operation wants to know
+     * @param eachStep told of the answer to each step, the last one too; what it throws ends the work
+     * @return the last answer
+     */
+    public JsonObject longRun(int op, String name, JsonObject argument, Consumer<JsonObject> eachStep) {
+        JsonObject ask = argument.deepCopy();
+        ask.addProperty("run", UUID.randomUUID().toString());
+        while (true) {
+            JsonObject answer = json(send(Call.of(mapperPort, op, name).data(bytes(ask)), Op.name(op)));
+            eachStep.accept(answer);
+            if (answer.has("done") && answer.get("done").getAsBoolean()) {
+                return answer;
+            }
+        }
     }
 
     /** Status of a PING to any port of the segment, and who answers for it in words. */

@@ -1,6 +1,7 @@
 package org.archipelago.ext.vlmc;
 
 import com.beust.jcommander.Parameter;
+import com.google.gson.JsonObject;
 import java.util.List;
 import java.util.Map;
 import org.archipelago.ext.Console;
@@ -11,19 +12,21 @@ import org.archipelago.ext.Verb;
 import org.archipelago.ext.command.Command;
 import org.archipelago.ext.command.CommandSpec;
 import org.archipelago.ext.command.CommandSpec.Needs;
+import org.archipelago.ext.command.Progress;
 import org.archipelago.ext.command.Session;
 import org.archipelago.ext.node.Leftovers;
 import org.archipelago.ext.node.Names;
 import org.archipelago.ext.node.Node;
 import org.archipelago.ext.text.Sizes;
 import org.archipelago.ext.text.Text;
+import org.archipelago.xseg.Op;
 
 /** vlmc import. */
 final class Import implements Command {
     static final CommandSpec SPEC = CommandSpec.of("import", Needs.PEERS, "Makes a snapshot of an image file", Import::new)
         .operands("FILE", "SNAPSHOT").group(Vlmc.IMAGES)
-        .details("The result is ready for 'vlmc create NAME --snap SNAPSHOT', and for origin= in Ganeti. Holes and zeros take no "
-            + "space. An image that wants to be read together with another file (backing file, external data) is refused. If it fails "
+        .details("The result is ready for 'vlmc create NAME --snap SNAPSHOT', and for origin= in Ganeti. Its blocks are stored by "
+            + "their contents (see 'vlmc hash'): those that another image has too take no space, nor do holes and zeros. An image that wants to be read together with another file (backing file, external data) is refused. If it fails "
             + "or is interrupted, nothing stays. Needs qemu-img (package qemu-utils).")
         .example("debian.qcow2 debian", "snapshot debian with the disk in debian.qcow2")
         .example("--format raw disk.img disk1", "refused if disk.img is anything but a raw image");
@@ -54,11 +57,24 @@ final class Import implements Command {
         try {
             fill(session, node, from, file, temporary);
             session.console().checkPresent();
-            node.volumes().snapshot(temporary, name);
+            becomeImage(session.console(), node, temporary, name);
         } finally {
             discard(session.console(), node, temporary);
         }
         return ExitCode.OK;
+    }
+
+    /** The blocks get the names of their contents; they are in the page cache still, and are not copied. */
+    private static void becomeImage(Console console, Node node, String temporary, String name) {
+        node.volumes().close(temporary);
+        JsonObject argument = new JsonObject();
+        argument.addProperty("into", name);
+        try (Progress progress = new Progress(console)) {
+            node.volumes().longRun(Op.HASH, temporary, argument, step -> {
+                console.checkPresent();
+                progress.say("hashing " + name, step.get("blocks").getAsLong(), step.get("of").getAsLong());
+            });
+        }
     }
 
     /** Whatever cannot be undone, the import's own result counts. */

@@ -44,8 +44,7 @@ final class MapInfo implements Command {
         line(console, "log", map.get("log").getAsString() + " (" + map.get("logRecords").getAsString() + " records)");
         for (JsonElement element : map.getAsJsonArray("layers")) {
             JsonObject layer = element.getAsJsonObject();
-            line(console, "layer", layer.get("id").getAsString() + " epoch " + layer.get("epoch").getAsString() + ": "
-                + layer.get("blocks").getAsString() + " blocks");
+            line(console, "layer", layer.get("layer").getAsString() + ": " + layer.get("blocks").getAsString() + " blocks");
         }
         return ExitCode.OK;
     }

@@ -25,10 +25,10 @@ public final class Vlmc {
               vlmc map web1                       a device of this host shows it
               vlmc list                           what there is
             """,
-        List.of(ListVolumes.SPEC, Info.SPEC, Create.SPEC, Snapshot.SPEC, Resize.SPEC, Rename.SPEC, Remove.SPEC, MapInfo.SPEC,
+        List.of(ListVolumes.SPEC, Info.SPEC, Create.SPEC, Snapshot.SPEC, Resize.SPEC, Rename.SPEC, Remove.SPEC, MapInfo.SPEC, VerifyVolume.SPEC,
             MapVolume.SPEC, Unmap.SPEC, ShowMapped.SPEC,
             Open.SPEC, Close.SPEC, Lock.SPEC, Unlock.SPEC,
-            Import.SPEC, Export.SPEC),
+            Import.SPEC, Export.SPEC, Hash.SPEC),
         CommonOptions::new);
 
     private Vlmc() {}

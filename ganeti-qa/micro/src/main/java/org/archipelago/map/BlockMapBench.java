@@ -26,11 +26,11 @@ public class BlockMapBench {
     private long next = 1;
 
     public BlockMapBench() {
-        map.own(new Layer("00000000000000000000000000000001", 1));
+        map.own(new VolumeLayer("00000000000000000000000000000001", 1));
         for (int block = 0; block < BLOCKS; block++) {
             map.commit(block, 0, BlockMap.UNITS);
         }
-        map.own(new Layer("00000000000000000000000000000002", 1));
+        map.own(new VolumeLayer("00000000000000000000000000000002", 1));
         for (int block = 0; block < BLOCKS; block += 2) {
             map.commit(block, random.nextInt(BlockMap.UNITS - 16), 16);
         }

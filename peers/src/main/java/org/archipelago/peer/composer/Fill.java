@@ -3,9 +3,9 @@ package org.archipelago.peer.composer;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import org.archipelago.map.BlockMap;
-import org.archipelago.map.Layer;
 import org.archipelago.map.MapReply;
 import org.archipelago.map.VolumeHeader;
+import org.archipelago.map.VolumeLayer;
 import org.archipelago.posix.Errno;
 import org.archipelago.xseg.Completion;
 import org.archipelago.xseg.Op;
@@ -23,6 +23,8 @@ import org.archipelago.xseg.Request;
 final class Fill {
     private static final long BLOCK = 1L << VolumeHeader.BLOCK_SHIFT;
     private static final int UNIT = BlockMap.UNIT;
+    /** Bytes of an own object's name, in whole words. */
+    private static final int NAME_ROOM = VolumeLayer.NAME_LENGTH + 7 & -8;
 
     /** What to do next, when the request that is out has been answered. */
     private enum Step { ASK, ANSWERED, READ, MOVED }
@@ -65,7 +67,7 @@ final class Fill {
         block = (int) (offset >>> VolumeHeader.BLOCK_SHIFT);
         int nameAt = MapReply.objectName(MapReply.extentObject(reply, ofExtent));
         volume.writesTo(reply, nameAt);
-        for (int i = 0; i < Layer.NAME_ROOM; i += 8) {
+        for (int i = 0; i < NAME_ROOM; i += 8) {
             own.putLong(i, reply.getLong(nameAt + i));
         }
         long from = MapReply.extentOffset(reply, ofExtent);
@@ -199,7 +201,7 @@ final class Fill {
     private void move(ByteBuffer reply, int length, boolean zero) {
         if (zero) {
             piece = length;
-            mover.op(Op.ZERO).flags(Op.CREATE_ABSENT | Op.DISCARD).target(own, 0, Layer.NAME_LENGTH).range(at, piece);
+            mover.op(Op.ZERO).flags(Op.CREATE_ABSENT | Op.DISCARD).target(own, 0, VolumeLayer.NAME_LENGTH).range(at, piece);
         } else {
             int object = MapReply.extentObject(reply, extent);
             piece = Math.min(length - (at - MapReply.extentOffset(reply, extent)), mover.dataLength());
@@ -210,8 +212,12 @@ final class Fill {
     }
 
     private boolean isOwn(ByteBuffer reply) {
-        int nameAt = MapReply.objectName(MapReply.extentObject(reply, extent));
-        for (int i = 0; i < Layer.NAME_ROOM; i += 8) {
+        int object = MapReply.extentObject(reply, extent);
+        int nameAt = MapReply.objectName(object);
+        if (MapReply.objectNameLength(reply, object) != VolumeLayer.NAME_LENGTH) {
+            return false;
+        }
+        for (int i = 0; i < NAME_ROOM; i += 8) {
             if (own.getLong(i) != reply.getLong(nameAt + i)) {
                 return false;
             }
@@ -224,7 +230,7 @@ final class Fill {
             end(mover.status() == Errno.ENOENT ? Errno.EIO : mover.status());
             return;
         }
-        mover.op(Op.WRITE).flags(Op.CREATE_ABSENT).target(own, 0, Layer.NAME_LENGTH).range(at, piece);
+        mover.op(Op.WRITE).flags(Op.CREATE_ABSENT).target(own, 0, VolumeLayer.NAME_LENGTH).range(at, piece);
         composer.host.submit(mover, composer.reactor, composer.blockerPort);
     }
 

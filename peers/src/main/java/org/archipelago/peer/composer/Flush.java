@@ -3,7 +3,7 @@ package org.archipelago.peer.composer;
 import java.util.ArrayDeque;
 import java.util.BitSet;
 import java.util.function.IntConsumer;
-import org.archipelago.map.Layer;
+import org.archipelago.map.VolumeLayer;
 import org.archipelago.posix.Errno;
 import org.archipelago.xseg.Completion;
 import org.archipelago.xseg.Op;
@@ -96,9 +96,9 @@ final class Flush {
             } else {
                 int block = blocks.nextSetBit(nextBlock);
                 nextBlock = block + 1;
-                Layer.writeName(owner.nameBuffer(), 0, prefix, block);
+                VolumeLayer.writeName(owner.nameBuffer(), 0, prefix, block);
                 request = owner.takeDataRequest().op(Op.SYNC).flags(force ? Op.FORCE : 0)
-                    .target(owner.nameBuffer(), 0, Layer.NAME_LENGTH).cookie(block);
+                    .target(owner.nameBuffer(), 0, VolumeLayer.NAME_LENGTH).cookie(block);
             }
             composer.host.submit(request, composer.reactor, composer.blockerPort);
         }

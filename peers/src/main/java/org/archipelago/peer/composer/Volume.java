@@ -6,7 +6,7 @@ import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Optional;
-import org.archipelago.map.Layer;
+import org.archipelago.map.VolumeLayer;
 import org.archipelago.xseg.Request;
 import org.archipelago.xseg.Target;
 
@@ -78,15 +78,15 @@ final class Volume {
 
     /** An object of the volume's own, named in an answer of the mapper, is about to be written. */
     void writesTo(ByteBuffer reply, int nameAt) {
-        boolean same = ownPrefix.length == Layer.PREFIX_LENGTH;
-        for (int i = Layer.PREFIX_LENGTH - 1; same && i >= 0; i--) {
+        boolean same = ownPrefix.length == VolumeLayer.PREFIX_LENGTH;
+        for (int i = VolumeLayer.PREFIX_LENGTH - 1; same && i >= 0; i--) {
             same = ownPrefix[i] == reply.get(nameAt + i);
         }
         if (!same) { // another epoch, or another volume of this name: what is known is of objects that it does not write
             dirty.clear();
             doubtful.clear();
             inherited &= ownPrefix.length == 0;
-            ownPrefix = new byte[Layer.PREFIX_LENGTH];
+            ownPrefix = new byte[VolumeLayer.PREFIX_LENGTH];
             reply.get(nameAt, ownPrefix);
         }
     }

@@ -173,7 +173,7 @@ final class ControlThread {
         }
     }
 
-    private static void checkName(String name) {
+    static void checkName(String name) {
         VolumeName.problem(name).ifPresent(problem -> {
             throw new Failure(Errno.EINVAL, problem);
         });
@@ -341,9 +341,10 @@ final class ControlThread {
 
     private void rename(Outcome o) {
         String to = name(o, "to");
-        if (store.header(o.name).readOnly()) {
+        VolumeHeader header = store.header(o.name);
+        if (header.readOnly()) {
             o.state = Optional.empty();
-            store.renameHeader(o.name, to);
+            store.renameSnapshot(o.name, header.id(), to);
             return;
         }
         change(o, volume -> {

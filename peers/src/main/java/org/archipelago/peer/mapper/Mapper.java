@@ -37,6 +37,7 @@ public final class Mapper implements Peer {
     private final Reactor reactor;
     private final int blockermPort;
     private final ControlThread control;
+    private final LongRuns longRuns;
     private final StoreRequests requests;
     private final TargetTable<Slot> volumes;
     private final Answer answer = new Answer();
@@ -74,6 +75,7 @@ public final class Mapper implements Peer {
         this.reactor = reactor;
         this.blockermPort = blockermPort;
         this.control = control.thread(reactor);
+        this.longRuns = control.longRuns();
         this.requests = new StoreRequests(host.pool(reactor, "mapper", control.requests(), LogWriter.BUFFER));
         this.volumes = new TargetTable<>(absent);
     }
@@ -92,6 +94,7 @@ public final class Mapper implements Peer {
                 volumes.find(request).lookedAt = System.nanoTime() - LOOK_NANOS; // what is read after it is as new
                 control.run(request);
             }
+            case Op.HASH, Op.VERIFY -> longRuns.step(reactor, request);
             case Op.LIST, Op.STATUS, Op.SETINFO, Op.LOCK, Op.UNLOCK -> control.run(request);
             default -> request.complete(Errno.EOPNOTSUPP);
         }
@@ -454,7 +457,7 @@ public final class Mapper implements Peer {
         public boolean part(int layer, int unit, int count) {
             int first = Math.max(from, unit << BlockMap.UNIT_SHIFT);
             int last = Math.min(end, (unit + count) << BlockMap.UNIT_SHIFT);
-            int object = layer < 0 ? 0 : MapReply.object(to, volume.prefix(layer), block);
+            int object = layer < 0 ? 0 : MapReply.object(to, volume.map.layerAt(layer), layer, block);
             if (object < 0 || !MapReply.extent(to, object, layer < 0 ? MapReply.ZERO : 0, first, last - first)) {
                 return false;
             }
@@ -474,7 +477,8 @@ public final class Mapper implements Peer {
             boolean more = true;
             while (more && covered < request.length()) {
                 aim(request);
-                int object = MapReply.object(to, volume.prefix(volume.map.own()), block);
+                int own = volume.map.own();
+                int object = MapReply.object(to, volume.map.layerAt(own), own, block);
                 more = object >= 0 && MapReply.extent(to, object, writeFlags(), from, end - from);
                 covered += more ? end - from : 0;
             }

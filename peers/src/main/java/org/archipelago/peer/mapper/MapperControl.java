@@ -1,6 +1,9 @@
 package org.archipelago.peer.mapper;
 
+import com.google.gson.JsonObject;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -8,17 +11,20 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import org.archipelago.peer.host.Caller;
 import org.archipelago.peer.host.Reactor;
+import org.archipelago.xseg.Op;
 
 /** What the mapper's instances of one process share: the way to the store, and the threads that wait for it. */
 public final class MapperControl implements AutoCloseable {
     private static final int QUEUE = 4096;
+    private static final int LONG_RUN_THREADS = 2;
 
     private final VolumeStore store;
     private final Leases leases;
     private final ObjectStore maps;
     private final NodeIdentity me;
     private final int requests;
-    private final ExecutorService reclaimer = threads("reclaim");
+    private final ExecutorService reclaimer = threads("reclaim", 1);
+    private final LongRuns longRuns;
     private final List<ControlThread> threads = new CopyOnWriteArrayList<>();
 
     /**
@@ -30,8 +36,38 @@ public final class MapperControl implements AutoCloseable {
         this.maps = new ObjectStore(caller, blockermPort);
         this.leases = new Leases(maps, me);
         this.me = me;
-        this.store = new VolumeStore(maps, new ObjectStore(caller, blockerbPort), leases, me);
+        ObjectStore blocks = new ObjectStore(caller, blockerbPort);
+        this.store = new VolumeStore(maps, blocks, leases, me);
         this.requests = Math.max(requests, 8);
+        this.longRuns = longRuns(blocks);
+    }
+
+    private LongRuns longRuns(ObjectStore blocks) {
+        Hashers hashers = new Hashers(maps, me);
+        return new LongRuns(threads("run", LONG_RUN_THREADS), Map.of(
+            Op.HASH, (name, argument) -> hashing(blocks, hashers, name, argument),
+            Op.VERIFY, (name, argument) -> {
+                ControlThread.checkName(name);
+                return new Verification(store, blocks, name);
+            }));
+    }
+
+    private LongRuns.Run hashing(ObjectStore blocks, Hashers hashers, String name, JsonObject argument) {
+        ControlThread.checkName(name);
+        String run = argument.get("run").getAsString();
+        Optional<String> into = argument.has("into") ? Optional.of(argument.get("into").getAsString()) : Optional.empty();
+        into.ifPresent(ControlThread::checkName);
+        Hashers.Pass pass = hashers.enter(run, name);
+        try {
+            return new Hashing(store, blocks, pass, run, name, into);
+        } catch (RuntimeException e) {
+            pass.close();
+            throw e;
+        }
+    }
+
+    LongRuns longRuns() {
+        return longRuns;
     }
 
     int requests() {
@@ -39,14 +75,14 @@ public final class MapperControl implements AutoCloseable {
     }
 
     ControlThread thread(Reactor reactor) {
-        ControlThread thread = new ControlThread(reactor, threads("control-" + reactor.index()), reclaimer, store, leases, maps, me);
+        ControlThread thread = new ControlThread(reactor, threads("control-" + reactor.index(), 1), reclaimer, store, leases, maps, me);
         threads.add(thread);
         return thread;
     }
 
-    /** One thread with a bounded queue; what does not fit is refused. */
-    private static ExecutorService threads(String name) {
-        return new ThreadPoolExecutor(1, 1, 0, TimeUnit.SECONDS, new LinkedBlockingQueue<>(QUEUE), runnable -> {
+    /** Threads with a bounded queue; what does not fit is refused. */
+    private static ExecutorService threads(String name, int count) {
+        return new ThreadPoolExecutor(count, count, 0, TimeUnit.SECONDS, new LinkedBlockingQueue<>(QUEUE), runnable -> {
             Thread thread = new Thread(runnable, "mapper-" + name);
             thread.setDaemon(true);
             return thread;
@@ -59,6 +95,7 @@ public final class MapperControl implements AutoCloseable {
         for (ControlThread thread : threads) {
             thread.close();
         }
+        longRuns.close();
         ControlThread.end(reclaimer);
     }
 }

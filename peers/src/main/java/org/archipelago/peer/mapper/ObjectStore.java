@@ -66,11 +66,19 @@ final class ObjectStore {
         return Optional.of(whole.toByteArray());
     }
 
+    /** A part of an object that must be there; exact: all of it, else zeros follow its end. */
+    byte[] read(String object, long offset, int length, boolean exact) {
+        Reply reply = caller.call(Call.of(port, Op.READ, object).flags(exact ? Op.EXACT : 0).range(offset, length));
+        check(reply, "cannot read object " + object);
+        return reply.data();
+    }
+
     boolean exists(String object) {
         return size(object) >= 0;
     }
 
-    private long size(String object) {
+    /** Bytes; negative: it is absent. */
+    long size(String object) {
         Reply reply = caller.call(Call.of(port, Op.INFO, object));
         if (reply.status() == Errno.ENOENT) {
             return -1;
@@ -101,6 +109,11 @@ final class ObjectStore {
             byte[] piece = Arrays.copyOfRange(contents, at, Math.min(contents.length, at + Caller.PAYLOAD_MAX));
             write(object, at, piece);
         }
+        sync(object);
+    }
+
+    /** What was written to the object before survives a power cut. */
+    void sync(String object) {
         check(caller.insist(Call.of(port, Op.SYNC, object)), "cannot make object " + object + " durable");
     }
 

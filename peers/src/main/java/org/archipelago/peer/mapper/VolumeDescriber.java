@@ -6,6 +6,7 @@ import java.util.Optional;
 import org.archipelago.map.BlockMap;
 import org.archipelago.map.Layer;
 import org.archipelago.map.VolumeHeader;
+import org.archipelago.map.VolumeLayer;
 import org.archipelago.peer.mapper.LockRecord.Kind;
 
 /** Describes volumes to people and programs, as JSON. */
@@ -92,8 +93,11 @@ final class VolumeDescriber {
         JsonArray layers = new JsonArray();
         for (Layer layer : volume.map.layers()) {
             JsonObject entry = new JsonObject();
-            entry.addProperty("id", layer.id());
-            entry.addProperty("epoch", layer.epoch());
+            if (layer instanceof VolumeLayer objects) {
+                entry.addProperty("id", objects.id());
+                entry.addProperty("epoch", objects.epoch());
+            }
+            entry.addProperty("layer", layer.toString());
             entry.addProperty("blocks", usage.byLayer().getOrDefault(layer, 0));
             layers.add(entry);
         }

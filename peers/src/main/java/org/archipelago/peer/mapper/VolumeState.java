@@ -1,9 +1,7 @@
 package org.archipelago.peer.mapper;
 
 import java.nio.ByteBuffer;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 import java.util.zip.CRC32C;
 import org.archipelago.map.BlockMap;
 import org.archipelago.map.VolumeHeader;
@@ -52,7 +50,6 @@ final class VolumeState {
     boolean resumed;
     private VolumeHeader header;
     private int headCrc;
-    private final List<byte[]> prefixes = new ArrayList<>();
 
     VolumeState(String name, VolumeHeader header, BlockMap map, int logCrc, Lease lease) {
         this.name = name;
@@ -83,13 +80,5 @@ final class VolumeState {
     /** Whether the volume's header object begins so; head: of {@value #HEAD} bytes. */
     boolean beginsWith(ByteBuffer head) {
         return crc(head) == headCrc;
-    }
-
-    /** What the names of a layer's objects begin with. */
-    byte[] prefix(int layer) {
-        while (prefixes.size() <= layer) {
-            prefixes.add(map.layers().get(prefixes.size()).prefix());
-        }
-        return prefixes.get(layer);
     }
 }

@@ -13,7 +13,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.archipelago.map.BlockMap;
 import org.archipelago.map.Checkpoint;
 import org.archipelago.map.DamagedMapException;
-import org.archipelago.map.Layer;
+import org.archipelago.map.ImageLayer;
 import org.archipelago.map.MapLog;
 import org.archipelago.map.TextObject;
 import org.archipelago.map.VolumeHeader;
@@ -37,6 +37,8 @@ final class VolumeStore {
     private final ObjectStore blocks;
     private final Leases leases;
     private final NodeIdentity me;
+    private final LayerTables tables;
+    private final Object snapshotChanges = new Object();
     private final SecureRandom random = new SecureRandom();
     /** Ids of volumes that are being renamed: the lease is this daemon's, and about to go. */
     private final Set<String> renamed = ConcurrentHashMap.newKeySet();
@@ -46,6 +48,7 @@ final class VolumeStore {
         this.blocks = blocks;
         this.leases = leases;
         this.me = me;
+        this.tables = new LayerTables(maps);
     }
 
     // --- headers
@@ -157,8 +160,14 @@ final class VolumeStore {
 
     /** Makes a snapshot's name vanish; what it holds may be others' too. */
     void deleteSnapshot(String name, String id) {
-        maps.delete(VolumeHeader.objectOf(name));
-        maps.delete(notesObject(id));
+        changeSnapshot(name, id, () -> {
+            maps.delete(VolumeHeader.objectOf(name));
+            maps.delete(notesObject(id));
+        });
+    }
+
+    void renameSnapshot(String name, String id, String to) {
+        changeSnapshot(name, id, () -> renameHeader(name, to));
     }
 
     /** Makes the name of something vanish that cannot be read; what it held is left over. */
@@ -166,8 +175,7 @@ final class VolumeStore {
         return maps.delete(VolumeHeader.objectOf(name));
     }
 
-    /** Of a volume or snapshot that nobody has open. */
-    void renameHeader(String name, String to) {
+    private void renameHeader(String name, String to) {
         int result;
         try {
             result = maps.rename(VolumeHeader.objectOf(name), VolumeHeader.objectOf(to));
@@ -192,6 +200,65 @@ final class VolumeStore {
             releaseAfterFailure(volume.name, id, !volume.unclean);
         } finally {
             renamed.remove(id);
+        }
+    }
+
+    // --- images
+
+    void refuseExisting(String name) {
+        if (find(name).isPresent()) {
+            throw exists(name);
+        }
+    }
+
+    /** Makes a snapshot that is an image, of the size of a volume. */
+    void imageOf(VolumeState volume, ImageLayer image, String snapshot) {
+        VolumeHeader old = volume.header();
+        String id = newId();
+        String checkpoint = putImage(image, id, 1, old.blocks());
+        VolumeHeader header = new VolumeHeader(id, VolumeHeader.Kind.SNAPSHOT, old.size(), old.blockShift(), 0, 1, checkpoint, true,
+            VolumeHeader.NONE, VolumeHeader.NONE, now());
+        if (!maps.create(VolumeHeader.objectOf(snapshot), header.encode())) {
+            maps.delete(checkpoint);
+            throw exists(snapshot);
+        }
+    }
+
+    /** A snapshot goes on with the same contents in the objects of an image. */
+    void becomeImage(String snapshot, VolumeHeader header, ImageLayer image) {
+        String checkpoint = putImage(image, header.id(), header.generation() + 1, header.blocks());
+        changeSnapshot(snapshot, header.id(), () -> {
+            if (!find(snapshot).equals(Optional.of(header))) {
+                maps.delete(checkpoint);
+                throw new Failure(Errno.ENOENT, "snapshot " + snapshot + " was removed, renamed or changed while it was hashed");
+            }
+            maps.put(VolumeHeader.objectOf(snapshot), header.inCheckpoint(checkpoint).encode());
+        });
+    }
+
+    /** Makes a checkpoint over an image, and the image's table where that is not there. */
+    private String putImage(ImageLayer image, String id, int generation, int blocksOfVolume) {
+        try {
+            tables.image(image.root());
+        } catch (Failure | IllegalArgumentException absentOrDamaged) {
+            maps.put(image.tableName(), image.table());
+        }
+        BlockMap map = new BlockMap(blocksOfVolume);
+        map.base(image);
+        String checkpoint = Checkpoint.name(id, generation);
+        maps.put(checkpoint, Checkpoint.encode(map, id, generation));
+        return checkpoint;
+    }
+
+    /** Changes a snapshot's header, or removes it, as nobody else does meanwhile. */
+    private void changeSnapshot(String name, String id, Runnable change) {
+        synchronized (snapshotChanges) {
+            leases.acquire(name, id, Use.CONTROL);
+            try {
+                change.run();
+            } finally {
+                releaseAfterFailure(name, id, true);
+            }
         }
     }
 
@@ -360,7 +427,8 @@ final class VolumeStore {
         if (header.checkpoint().equals(VolumeHeader.NONE)) {
             return Optional.of(new BlockMap(header.blocks()));
         }
-        return maps.read(header.checkpoint()).map(bytes -> Checkpoint.decode(name, bytes, header.blocks()));
+        return maps.read(header.checkpoint())
+            .map(bytes -> Checkpoint.decode(name, header.checkpoint(), bytes, header.blocks(), tables));
     }
 
     /**
@@ -373,9 +441,9 @@ final class VolumeStore {
         String checkpoint = old.checkpoint();
         boolean nowShared = old.checkpointShared() || shared;
         if (volume.records > 0 || checkpoint.equals(VolumeHeader.NONE) && shared) {
-            checkpoint = VolumeHeader.checkpointName(old.id(), old.generation() + 1);
-            byte[] bytes = Checkpoint.encode(map);
-            map = Checkpoint.decode(volume.name, bytes, old.blocks()); // without what it has outgrown
+            checkpoint = Checkpoint.name(old.id(), old.generation() + 1);
+            byte[] bytes = Checkpoint.encode(map, old.id(), old.generation() + 1);
+            map = Checkpoint.decode(volume.name, checkpoint, bytes, old.blocks(), tables); // without what it has outgrown
             maps.put(checkpoint, bytes);
             nowShared = shared;
         }

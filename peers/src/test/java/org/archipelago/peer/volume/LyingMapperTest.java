@@ -8,9 +8,9 @@ import java.util.Arrays;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import org.archipelago.map.Layer;
 import org.archipelago.map.MapReply;
 import org.archipelago.map.VolumeHeader;
+import org.archipelago.map.VolumeLayer;
 import org.archipelago.peer.composer.Composer;
 import org.archipelago.peer.host.Host;
 import org.archipelago.peer.host.Reactor;
@@ -47,6 +47,7 @@ class LyingMapperTest {
     private final Host host = new Host("test", segment, 1, 0);
     private final Reactor reactor = host.reactors()[0];
     private long dataFrom;
+    private static final VolumeLayer OWN = new VolumeLayer("00112233445566778899aabbccddeeff", 1);
     private boolean strayed;
 
     @AfterEach
@@ -64,10 +65,10 @@ class LyingMapperTest {
         int block = (int) (request.offset() >> VolumeHeader.BLOCK_SHIFT);
         int offset = (int) request.offset() & (1 << VolumeHeader.BLOCK_SHIFT) - 1;
         MapReply.clear(reply, random.nextInt(2), 64 << 20);
-        int object = MapReply.object(reply, new byte[Layer.PREFIX_LENGTH], block);
+        int object = MapReply.object(reply, OWN, 0, block);
         MapReply.extent(reply, object, random.nextInt(16), offset, (int) Math.min(request.length(), (1 << VolumeHeader.BLOCK_SHIFT) - offset));
         for (int lies = random.nextInt(4); lies > 0; lies--) {
-            int at = 2 * (random.nextBoolean() ? random.nextInt(40) : 264 + random.nextInt(16)); // header and object, or extents
+            int at = 2 * (random.nextBoolean() ? random.nextInt(80) : 584 + random.nextInt(16)); // header and object, or extents
             int value = random.nextInt(4) == 0 ? random.nextInt() : (int) ODD[random.nextInt(ODD.length)];
             if (random.nextBoolean()) {
                 reply.putShort(at, (short) value);
