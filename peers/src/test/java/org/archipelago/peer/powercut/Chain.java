@@ -80,6 +80,7 @@ final class Chain {
     }
 
     private void live(long lifeSeed, Path trace) throws IOException, InterruptedException {
+        Files.deleteIfExists(trace);
         Path store = Files.createTempDirectory(directory, "store").toRealPath();
         disk.killed(new Trace.Mark(""), random).write(store);
         Path said = directory.resolve("said-" + seed);
