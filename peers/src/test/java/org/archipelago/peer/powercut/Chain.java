@@ -27,6 +27,7 @@ final class Chain {
     private static final int POINTS = 10;
     private static final int SUBSETS = 3;
     private static final int LIFE_SECONDS = 120;
+    private static final Path MEMORY = Path.of("/dev/shm");
     private static final SegmentParameters SEGMENT = new SegmentParameters(1024, 256, 8192, 0600, 40 << 20);
 
     private final long seed;
@@ -75,7 +76,7 @@ final class Chain {
         }
     }
 
-    private String bootId() {
+    private static String bootId(int boot) {
         return "%032x".formatted(boot);
     }
 
@@ -88,7 +89,7 @@ final class Chain {
             "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-XX:+UseSerialGC", "-Xmx256m",
             "-Djna.library.path=" + directory + ":" + System.getProperty("jna.library.path"),
             "-cp", System.getProperty("java.class.path"), Life.class.getName(),
-            store.toString(), bootId(), Long.toString(lifeSeed), Integer.toString(history.nextStep()), Integer.toString(STEPS))
+            store.toString(), bootId(boot), Long.toString(lifeSeed), Integer.toString(history.nextStep()), Integer.toString(STEPS))
             .redirectErrorStream(true).redirectOutput(said.toFile());
         builder.environment().put("RECORDER_ROOT", store.toString());
         builder.environment().put("RECORDER_TRACE", trace.toAbsolutePath().toString());
@@ -142,11 +143,16 @@ final class Chain {
     /** settles: the chain goes on from there. */
     private Image lookAt(String state, boolean cut, Event next, Random of, boolean settles) throws IOException {
         Image image = cut ? disk.cut(of) : disk.killed(settles ? new Trace.Mark("") : next, of);
-        Path store = Files.createTempDirectory(Files.isDirectory(Path.of("/dev/shm")) ? Path.of("/dev/shm") : directory, "powercut");
+        boolean taken = !settles && of.nextInt(4) == 0; // on another node, which has no part of what was not made durable
+        Path store = Files.createTempDirectory(Files.isDirectory(MEMORY) ? MEMORY : directory, "powercut");
         try {
             image.write(store);
-            try (Node node = new Node(Life.DAEMON, cut ? "%032x".formatted(boot + 1) : bootId(), store, 1, Segment.anonymous(SEGMENT))) {
-                Inspection inspection = new Inspection(node, history, cut);
+            try (Node node = new Node(taken ? "n2" : Life.DAEMON, cut || taken ? bootId(boot + 1) : bootId(boot), store, 1,
+                    Segment.anonymous(SEGMENT))) {
+                Inspection inspection = new Inspection(node, history, cut || taken);
+                if (taken) {
+                    inspection.takeOver();
+                }
                 inspection.look(of.nextInt(8) == 0);
                 inspection.goOn(of);
                 if (settles) {
@@ -154,8 +160,9 @@ final class Chain {
                 }
             }
         } catch (AssertionError | RuntimeException e) {
-            throw new AssertionError("after %s: %s%n    again: -Dtest=PowerCutTest -Darchipelago.seed=%s -Darchipelago.traces=%s -Darchipelago.state=%s"
-                .formatted(cut ? "a power cut" : "the daemon's death", e.getMessage(), seed, traces.toAbsolutePath(), state), e);
+            throw new AssertionError(("after %s%s: %s%n    again: -Dtest=PowerCutTest -Darchipelago.seed=%s -Darchipelago.traces=%s"
+                + " -Darchipelago.state=%s").formatted(cut ? "a power cut" : "the daemon's death", taken ? ", on another node" : "",
+                e.getMessage(), seed, traces.toAbsolutePath(), state), e);
         } finally {
             remove(store);
         }

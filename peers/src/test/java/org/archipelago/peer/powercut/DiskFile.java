@@ -54,7 +54,7 @@ final class DiskFile implements Disk.Node {
     private void zero(long when, long from, long to) {
         for (Map.Entry<Long, Versions<byte[]>> entry : pages.entrySet()) { // the others are zeros
             long at = entry.getKey() * PAGE;
-            if (at < to && at + PAGE > from) {
+            if (from < to && at < to && at + PAGE > from) {
                 byte[] page = entry.getValue().now().clone();
                 Arrays.fill(page, (int) Math.max(0, from - at), (int) Math.min(PAGE, to - at), (byte) 0);
                 entry.getValue().set(when, page);

@@ -41,6 +41,19 @@ final class Inspection {
         sizes.forEach((name, size) -> contents.put(name, look(name, subject(name), size, whole)));
     }
 
+    /** The daemon that had them open is dead, and this is another one. */
+    void takeOver() {
+        lookAtNames();
+        for (String name : sizes.keySet()) {
+            Reply unlock = node.call(Op.UNLOCK, Op.FORCE, name);
+            require(unlock.status() == 0, "%s cannot be unlocked: %s", name, unlock.message());
+            if (!subject(name).snapshot) {
+                Reply open = node.call(Op.OPEN, Op.EXCLUSIVE, name);
+                require(open.status() == 0, "%s cannot be opened: %s", name, open.message());
+            }
+        }
+    }
+
     /** What was found is what is true from now on. */
     void settle() {
         history.settle(afterCut, sizes.keySet(), sizes, contents);

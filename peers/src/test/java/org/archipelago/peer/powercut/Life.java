@@ -44,6 +44,7 @@ public final class Life {
     private static final int SNAPSHOTS = 4;
     private static final int LARGEST = 5;
     private static final int NEAR = 96 << 10;
+    private static final int IN_RHYTHM = 14;
 
     /** The recorder's own function. */
     private static final class Recorder {
@@ -154,6 +155,8 @@ public final class Life {
                 control(volume, () -> rename(volume, random));
             } else if (what < 990) {
                 create(random);
+            } else if (what < 993) {
+                alone(volume, () -> writeAndFlush(volume, random));
             }
         }
     }
@@ -166,6 +169,14 @@ public final class Life {
     }
 
     // --- I/O
+
+    /** So often and evenly that the next flush is expected. */
+    private void writeAndFlush(Subject volume, Random random) {
+        for (int i = 0; i < IN_RHYTHM; i++) {
+            write(volume, random);
+            run("flush " + volume.name, () -> node.call(Op.FLUSH, volume.name));
+        }
+    }
 
     private static int sectors(Random random) {
         int kind = random.nextInt(16);
@@ -228,6 +239,17 @@ public final class Life {
             } finally {
                 subject.inUse.readLock().unlock();
             }
+        }
+    }
+
+    private static void alone(Subject subject, Runnable work) {
+        subject.inUse.writeLock().lock();
+        try {
+            if (subject.size > 0) {
+                work.run();
+            }
+        } finally {
+            subject.inUse.writeLock().unlock();
         }
     }
 
@@ -306,18 +328,17 @@ public final class Life {
 
     private void grow(Subject volume, Random random) {
         long size = Math.max(volume.size, size(random));
-        use(volume, () -> run("grow " + volume.name + " " + size, () -> node.resize(volume.name, size)));
-        volume.size = size;
+        use(volume, () -> {
+            run("grow " + volume.name + " " + size, () -> node.resize(volume.name, size));
+            volume.size = size;
+        });
     }
 
     private void delete(Subject subject) {
-        subject.inUse.writeLock().lock();
-        try {
+        alone(subject, () -> {
             run("delete " + subject.name, () -> node.call(Op.DELETE, subject.name));
             gone(subject);
-        } finally {
-            subject.inUse.writeLock().unlock();
-        }
+        });
     }
 
     private void rename(Subject volume, Random random) {
@@ -325,15 +346,12 @@ public final class Life {
         if (name.isEmpty()) {
             return;
         }
-        volume.inUse.writeLock().lock();
-        try {
+        alone(volume, () -> {
             long size = volume.size;
             run("rename " + volume.name + " " + name, () -> node.json(Op.RENAME, volume.name, "{\"to\": \"" + name + "\"}"));
             gone(volume);
             made(new Subject(name, false, size));
-        } finally {
-            volume.inUse.writeLock().unlock();
-        }
+        });
     }
 
     // --- operations in the trace

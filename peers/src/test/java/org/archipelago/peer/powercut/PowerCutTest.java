@@ -20,7 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
  * how to see it again.
  */
 class PowerCutTest {
-    private static final int STATES = Integer.getInteger("archipelago.states", 400);
+    private static final int STATES = Integer.getInteger("archipelago.states", 600);
     private static final int THREADS = Integer.getInteger("archipelago.threads", 2);
 
     @TempDir
