@@ -46,6 +46,8 @@ public final class BlockMap {
         }
     }
 
+    private static final Partial NOTHING = new Partial(0, new UnitMask(), ZERO);
+
     /** Told of the parts of a range, in order. */
     public interface Parts {
         /** Returns false to stop. unit and count: 4 KiB units within the block; layer: -1 for zeros. */
@@ -55,6 +57,8 @@ public final class BlockMap {
     private final List<Layer> layers = new ArrayList<>();
     private final Map<Layer, Integer> layerNumbers = new HashMap<>();
     private final List<Partial> partials = new ArrayList<>();
+    /** Entries of partials that no block has any more. */
+    private final List<Integer> unused = new ArrayList<>();
     private int[][] pages;
     private int blocks;
     private int own = -1;
@@ -130,7 +134,7 @@ public final class BlockMap {
         return partials.get(-entry - 1);
     }
 
-    /** How many partials there are, those that no entry names any more among them. */
+    /** How many partials there are, unused ones among them. */
     int partials() {
         return partials.size();
     }
@@ -149,8 +153,24 @@ public final class BlockMap {
     }
 
     int add(Partial partial) {
-        partials.add(partial);
-        return -partials.size();
+        if (unused.isEmpty()) {
+            partials.add(partial);
+            return -partials.size();
+        }
+        int entry = unused.remove(unused.size() - 1);
+        partials.set(-entry - 1, partial);
+        return entry;
+    }
+
+    /** The entry of a block is another from now on; no other block has its partials. */
+    private void replace(int block, int newEntry) {
+        for (int old = entry(block); old < 0; ) {
+            int below = partial(old).below;
+            partials.set(-old - 1, NOTHING);
+            unused.add(old);
+            old = below;
+        }
+        entry(block, newEntry);
     }
 
     static int whole(int layer) {
@@ -222,7 +242,7 @@ public final class BlockMap {
             return;
         }
         if (count == UNITS) {
-            entry(block, whole(own));
+            replace(block, whole(own));
             return;
         }
         Partial partial;
@@ -234,13 +254,13 @@ public final class BlockMap {
         }
         partial.mask.set(unit, count);
         if (partial.mask.full()) {
-            entry(block, whole(own));
+            replace(block, whole(own));
         }
     }
 
     /** The block reads as zeros, and lies nowhere. */
     public void zero(int block) {
-        entry(block, ZERO);
+        replace(block, ZERO);
     }
 
     /** All blocks that a layer has lie in it, whole: of a map that is zeros. */

@@ -4,6 +4,7 @@ import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.HexFormat;
 import java.util.zip.CRC32C;
 
@@ -230,6 +231,7 @@ public final class Checkpoint {
             check(map.layer(layer(from, tables)) == i, "layer " + i + " is there twice");
         }
         int[] depths = new int[partials];
+        BitSet used = new BitSet();
         for (int i = 0; i < partials; i++) {
             int layer = from.getInt();
             int below = from.getInt();
@@ -238,6 +240,7 @@ public final class Checkpoint {
                 mask.words[word] = from.getLong();
             }
             check(layer >= 0 && layer < layers && below <= layers && below >= -i, "partial " + i);
+            use(used, below, "partial " + i);
             depths[i] = 1 + (below < 0 ? depths[-below - 1] : Math.min(below, 1));
             check(depths[i] <= BlockMap.MAX_DEPTH + 1, "partial " + i + " is too deep");
             map.add(new BlockMap.Partial(layer, mask, below));
@@ -252,11 +255,20 @@ public final class Checkpoint {
                 && entry <= layers && last >= -partials && (step == 0 || entry < 0), "run " + i);
             for (int block = first; block < first + count; block++) {
                 int its = entry + step * (block - first);
+                use(used, its, "block " + block);
                 check(map.entry(block) == BlockMap.ZERO && map.exists(its, block), "block " + block);
                 map.entry(block, its);
             }
         }
         return map;
+    }
+
+    /** A partial belongs to one block, at one place. */
+    private static void use(BitSet used, int entry, String who) {
+        if (entry < 0) {
+            check(!used.get(-entry - 1), who + " has what another has");
+            used.set(-entry - 1);
+        }
     }
 
     private static Layer layer(ByteBuffer from, Tables tables) {

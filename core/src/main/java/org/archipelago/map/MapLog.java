@@ -24,7 +24,7 @@ import java.util.zip.CRC32C;
  * </pre>
  *
  * <p>A record counts only when all before it do. OWN: the units are the own layer's; its data was
- * handed to the kernel before it. COMMIT: records 0 to upTo - 1, their data included, survive a power
+ * handed to the kernel before it. ZERO: the block lies nowhere, and reads as zeros; unit 0, all units. COMMIT: records 0 to upTo - 1, their data included, survive a power
  * cut if this record does; so many as block says had been made sure to before. END: the volume's map goes on elsewhere; read its header again.
  */
 public final class MapLog {
@@ -34,6 +34,7 @@ public final class MapLog {
     public static final int OWN = 1;
     public static final int COMMIT = 2;
     public static final int END = 3;
+    public static final int ZERO = 5;
 
     private static final long MAGIC = 0x0000474F4C435241L;
     private static final int VERSION = 1;
@@ -129,7 +130,8 @@ public final class MapLog {
         public void apply(String volume, BlockMap map, long upTo) {
             for (long i = 0; i < upTo; i++) {
                 int at = (int) position(i);
-                if (type(bytes, at) == OWN) {
+                int type = type(bytes, at);
+                if (type == OWN || type == ZERO) {
                     int block = block(bytes, at);
                     int unit = unit(bytes, at);
                     int count = count(bytes, at);
@@ -137,7 +139,11 @@ public final class MapLog {
                         throw new DamagedMapException(volume, "record " + i + " of its log names block " + block
                             + ", units " + unit + "+" + count + ", which it has not");
                     }
-                    map.commit(block, unit, count);
+                    if (type == ZERO) {
+                        map.zero(block);
+                    } else {
+                        map.commit(block, unit, count);
+                    }
                 }
             }
         }
@@ -159,7 +165,7 @@ public final class MapLog {
             int type = type(bytes, (int) position(records));
             committed = Math.max(committed, Math.min(upTo(bytes, records), records));
             records++;
-            owned = type == OWN ? records : owned;
+            owned = type == OWN || type == ZERO ? records : owned;
             ended = type == END;
         }
         boolean gap = false;

@@ -139,6 +139,8 @@ public final class Posix {
     // memory
     public static native long memset(long address, int value, long count);
 
+    public static native int memcmp(long a, long b, long count);
+
     public static native long memcpy(long to, long from, long count);
 
     /** {@link #MAP_FAILED} where it fails. */

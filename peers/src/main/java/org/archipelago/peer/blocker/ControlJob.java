@@ -5,17 +5,18 @@ import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
 import com.sun.jna.Pointer;
-import java.io.IOException;
 import java.lang.System.Logger.Level;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.function.Consumer;
+import java.util.function.Function;
 import org.archipelago.posix.Errno;
 import org.archipelago.xseg.Op;
 import org.archipelago.xseg.Request;
 
 /** A control operation on a store: on whole objects or on names. */
 final class ControlJob extends Job {
-    /** Target of a LIST, or a SYNC, of everything. */
+    /** Target of a LIST, a SCAN, or a SYNC, of everything. */
     private static final String ALL = "*";
 
     private final FileBlocker blocker;
@@ -64,7 +65,7 @@ final class ControlJob extends Job {
     }
 
     private void work() {
-        if (!ObjectPath.isName(name) && !((op == Op.LIST || op == Op.SYNC) && name.equals(ALL))) {
+        if (!ObjectPath.isName(name) && !((op == Op.LIST || op == Op.SCAN || op == Op.SYNC) && name.equals(ALL))) {
             throw new StoreException(Errno.EINVAL, "not a name of an object, which is 1 to " + ObjectPath.NAME_MAX
                 + " of A-Z a-z 0-9 . _ + : @ - and does not begin with a dot: " + name.replaceAll("[^ -~]", "?"));
         }
@@ -76,6 +77,7 @@ final class ControlJob extends Job {
                 answer = json.toString().getBytes(StandardCharsets.UTF_8);
             }
             case Op.LIST -> answer = list();
+            case Op.SCAN -> answer = scan();
             case Op.SYNC -> sync();
             case Op.CREATE -> {
                 long size = payloadLength();
@@ -89,10 +91,10 @@ final class ControlJob extends Job {
             }
             case Op.DELETE -> {
                 changed = List.of(name);
-                files.delete(name);
+                files.delete(name, request.has(Op.LAZY));
             }
             case Op.RENAME -> {
-                String to = member("to", "");
+                String to = member("to", JsonElement::getAsString, "");
                 if (!ObjectPath.isName(to)) {
                     throw new StoreException(Errno.EINVAL, "cannot rename object " + name
                         + ": its data must be {\"to\": name}, with a name of an object");
@@ -113,21 +115,42 @@ final class ControlJob extends Job {
     }
 
     private byte[] list() {
-        StoreListing listing = new StoreListing(name.equals(ALL) ? "" : name, member("after", ""), room);
-        try {
-            listing.read(store.files().paths().root());
-        } catch (IOException e) {
-            store.log().say(Level.ERROR, "cannot list its objects: " + e);
-            throw new StoreException(Errno.EIO, "cannot list the store in " + store.files().paths().root() + ": " + e);
+        StoreListing listing = new StoreListing(prefix(), member("after", JsonElement::getAsString, ""), room);
+        read(listing::read);
+        refuseRoom(listing.isTooSmall());
+        return listing.answer();
+    }
+
+    private byte[] scan() {
+        boolean sizes = member("sizes", JsonElement::getAsBoolean, false);
+        StoreScan scan = StoreScan.from(member("cursor", JsonElement::getAsString, ""), prefix(), sizes, room);
+        read(scan::read);
+        refuseRoom(scan.isTooSmall());
+        return scan.answer();
+    }
+
+    private String prefix() {
+        return name.equals(ALL) ? "" : name;
+    }
+
+    /** Reads names, of which only those of a store that is still there count. */
+    private void read(Consumer<StoreNames> reader) {
+        try (StoreNames names = new StoreNames(store.files().paths())) {
+            reader.accept(names);
+        } catch (StoreException e) {
+            store.log().say(Level.ERROR, e.getMessage());
+            throw e;
         }
         if (!store.files().isThere()) {
             throw new StoreException(Errno.EIO, "the store in " + store.files().paths().root()
                 + " has gone: mount it again, or restart the daemon");
         }
-        if (listing.isTooSmall()) {
+    }
+
+    private void refuseRoom(boolean isTooSmall) {
+        if (isTooSmall) {
             throw new StoreException(Errno.EMSGSIZE, "the request has no room for a name: " + room + " bytes");
         }
-        return listing.answer();
     }
 
     private long payloadLength() {
@@ -139,7 +162,7 @@ final class ControlJob extends Job {
     }
 
     /** A member of the JSON object in the request's data, or what it is where there is none. */
-    private String member(String key, String absent) {
+    private <T> T member(String key, Function<JsonElement, T> type, T absent) {
         byte[] bytes = new Pointer(address).getByteArray(0, Math.toIntExact(Math.min(payloadLength(), 1 << 16)));
         try {
             if (bytes.length == 0) {
@@ -147,7 +170,7 @@ final class ControlJob extends Job {
             }
             JsonElement value = JsonParser.parseString(new String(bytes, StandardCharsets.UTF_8)).getAsJsonObject()
                 .get(key);
-            return value == null ? absent : value.getAsString();
+            return value == null ? absent : type.apply(value);
         } catch (JsonParseException | IllegalStateException | UnsupportedOperationException e) {
             throw new StoreException(Errno.EINVAL, Op.name(op) + " of " + name + ": its data must be a JSON object with \""
                 + key + "\"");

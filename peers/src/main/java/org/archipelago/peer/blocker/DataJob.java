@@ -64,7 +64,10 @@ final class DataJob extends Job {
             if (opens && status == Errno.EBADF) {
                 status = Errno.EROFS; // it could be opened for reading alone
             }
-            if (StoreLog.isStoresFault(status) && !isOutdated()) {
+            if (op == Op.READ && status == FileCalls.ENODATA) {
+                status = Errno.EIO;
+                store.log().tooShort(descriptor.name, offset + length);
+            } else if (StoreLog.isStoresFault(status) && !isOutdated()) {
                 store.log().failure(op == OPEN ? "open" : Op.name(op), descriptor.name, status);
             }
         } catch (RuntimeException | Error e) {
@@ -81,19 +84,24 @@ final class DataJob extends Job {
         }
         int fd = descriptor.fd;
         if (opens) {
-            fd = store.files().open(descriptor.name, makes);
+            fd = store.files().open(descriptor.name, makes, madeSize());
             if (fd < 0) {
                 return -fd;
             }
             opened = fd;
         }
         return switch (op) {
-            case Op.READ -> store.io().read(fd, address, offset, length, scratch);
+            case Op.READ -> store.io().read(fd, address, offset, length, (flags & Op.EXACT) != 0, scratch);
             case Op.WRITE -> store.io().write(fd, descriptor.hash, address, offset, length, scratch);
             case Op.ZERO -> store.io().zero(fd, descriptor.hash, offset, length, scratch);
             case Op.SYNC -> store.files().sync(fd, descriptor.name, (flags & Op.FORCE) != 0);
             default -> 0;
         };
+    }
+
+    private long madeSize() {
+        int log2 = Op.madeSize(flags);
+        return log2 == 0 ? 0 : 1L << log2;
     }
 
     /** Whether the object must be opened anew, and the request be done again. */

@@ -33,7 +33,7 @@ final class DirectIo extends ObjectIo {
     }
 
     @Override
-    int read(int fd, long address, long offset, long length, Scratch scratch) {
+    int read(int fd, long address, long offset, long length, boolean exact, Scratch scratch) {
         long buffer = scratch.address();
         int grown = 0;
         long done = 0;
@@ -51,7 +51,7 @@ final class DirectIo extends ObjectIo {
                 if (errno == Errno.EIO && ++grown <= GROWN_MOST) {
                     continue; // it was written to in between
                 }
-                return errno;
+                return errno == 0 && exact ? FileCalls.ENODATA : errno;
             }
             Posix.memcpy(address + done, buffer + skip, got);
             done += got;

@@ -82,7 +82,7 @@ public final class FileBlocker implements Peer, Reactor.Poller {
                 }
             }
             case Op.SYNC -> sync(request);
-            case Op.INFO, Op.CREATE, Op.PUT, Op.DELETE, Op.RENAME, Op.LIST ->
+            case Op.INFO, Op.CREATE, Op.PUT, Op.DELETE, Op.RENAME, Op.LIST, Op.SCAN ->
                 store.pool().submitSlow(new ControlJob(this, store, request, op, address, room));
             case Op.PING -> request.complete(store.files().lost() == 0 ? Errno.OK : Errno.EIO); // status tells
             default -> request.complete(Errno.EOPNOTSUPP);
@@ -133,7 +133,7 @@ public final class FileBlocker implements Peer, Reactor.Poller {
     private void read(Request request, Descriptor d, int flags, long address, long offset, long length) {
         long done = 0;
         if (store.readsWithoutWaiting()) {
-            done = nowait.read(d.fd, address, offset, length);
+            done = nowait.read(d.fd, address, offset, length, (flags & Op.EXACT) != 0);
             if (done == length) {
                 request.complete(length);
                 return;

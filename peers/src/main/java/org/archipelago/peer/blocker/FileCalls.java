@@ -11,6 +11,8 @@ import org.archipelago.posix.Posix;
 final class FileCalls {
     static final int ENOTDIR = 20;
     static final int ENFILE = 23;
+    /** Of ours: a file ends too early. */
+    static final int ENODATA = 61;
     static final int SEEK_END = 2;
     static final int POSIX_FADV_DONTNEED = 4;
 
@@ -25,6 +27,12 @@ final class FileCalls {
     static native int unlink(String path);
 
     static native int mkdir(String path, int mode);
+
+    /** Fills a buffer with struct linux_dirent64; how many bytes, 0 at the end. */
+    static native long getdents64(int fd, long buffer, long size);
+
+    /** Fills a struct statx. */
+    static native int statx(int directory, String path, int flags, int mask, long buffer);
 
     /** Length 0: to the end; an errno. */
     static native int posix_fadvise(int fd, long offset, long length, int advice);

@@ -42,9 +42,10 @@ final class Nowait {
     /**
      * Reads what is at hand, with zeros past the file's end.
      *
+     * @param exact nothing past the file's end is at hand
      * @return how many bytes, less than length where the next ones are not at hand; or a negative errno
      */
-    long read(int fd, long address, long offset, long length) {
+    long read(int fd, long address, long offset, long length, boolean exact) {
         long done = 0;
         do {
             long n = once(fd, address + done, offset + done, length - done);
@@ -53,7 +54,7 @@ final class Nowait {
                 return isWouldWait(errno) ? done : -errno;
             }
             if (n == 0 && done < length) {
-                if (!ZERO_IS_THE_END) {
+                if (exact || !ZERO_IS_THE_END) {
                     return done;
                 }
                 Posix.memset(address + done, 0, length - done);

@@ -22,8 +22,8 @@ abstract class ObjectIo {
     /** Flags to open objects with. */
     abstract int openFlags();
 
-    /** Reads all of it; zeros past the file's end. */
-    abstract int read(int fd, long address, long offset, long length, Scratch scratch);
+    /** Reads all of it; past the file's end zeros, or, exact, ENODATA. */
+    abstract int read(int fd, long address, long offset, long length, boolean exact, Scratch scratch);
 
     /** Writes all of it; key: equal for all descriptors of one object. */
     abstract int write(int fd, int key, long address, long offset, long length, Scratch scratch);
@@ -73,10 +73,13 @@ abstract class ObjectIo {
         }
 
         @Override
-        int read(int fd, long address, long offset, long length, Scratch scratch) {
+        int read(int fd, long address, long offset, long length, boolean exact, Scratch scratch) {
             long n = FileCalls.read(fd, address, offset, length);
             if (n < 0) {
                 return (int) -n;
+            }
+            if (n < length && exact) {
+                return FileCalls.ENODATA;
             }
             if (n < length) {
                 Posix.memset(address + n, 0, length - n);

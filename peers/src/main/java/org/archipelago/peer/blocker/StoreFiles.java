@@ -73,10 +73,11 @@ final class StoreFiles {
     /**
      * Opens an object for reading and writing; for reading alone where the file system is read-only.
      *
-     * @param make makes it, empty, where it is absent
+     * @param make makes it where it is absent
+     * @param size of one that is made: zeros, which nobody finds before they are all there
      * @return a descriptor, the caller's to close; or a negative errno: ENOENT, EIO where the store is not there
      */
-    int open(String name, boolean make) {
+    int open(String name, boolean make, long size) {
         String path = paths.object(name);
         for (int i = 0; i < ATTEMPTS; i++) {
             int fd = FileCalls.open(path, openFlags, 0);
@@ -92,7 +93,7 @@ final class StoreFiles {
             if (!make) {
                 return -Errno.ENOENT;
             }
-            fd = FileCalls.open(path, openFlags | Posix.O_CREAT | Posix.O_EXCL, FILE_MODE);
+            fd = size == 0 ? FileCalls.open(path, openFlags | Posix.O_CREAT | Posix.O_EXCL, FILE_MODE) : make(path, size);
             if (fd >= 0) {
                 made.incrementAndGet(ObjectPath.bucket(name));
                 return fd;
@@ -107,6 +108,22 @@ final class StoreFiles {
             }
         }
         return -Errno.EIO;
+    }
+
+    /** Makes a file of a size under another name first: whatever crashes, none is shorter. As {@link FileCalls#open}. */
+    private int make(String path, long size) {
+        String temporary = temporary();
+        int fd = openTemporary(temporary, openFlags);
+        if (fd < 0) {
+            return fd == -Errno.ENOENT ? -Errno.EIO : fd;
+        }
+        int errno = Posix.ftruncate(fd, size) == 0 ? renameOnce(temporary, path) : Posix.errno();
+        if (errno != 0) {
+            FileCalls.close(fd);
+            FileCalls.unlink(temporary);
+            return -errno;
+        }
+        return fd;
     }
 
     /** Whether the store is there; says so in the log if it is not. */
@@ -227,7 +244,7 @@ final class StoreFiles {
 
     /** Bytes. */
     long size(String name) {
-        int fd = open(name, false);
+        int fd = open(name, false, 0);
         if (fd < 0) {
             throw failure(-fd, "cannot look at", name);
         }
@@ -306,13 +323,15 @@ final class StoreFiles {
         syncAfter("cannot replace", name);
     }
 
-    /** ENOENT. */
-    void delete(String name) {
+    /** ENOENT. lazily: not durably. */
+    void delete(String name, boolean lazily) {
         if (FileCalls.unlink(paths.object(name)) != 0) {
             throw failure(absent(Posix.errno()), "cannot delete", name);
         }
         lost.remove(name);
-        syncAfter("cannot delete", name);
+        if (!lazily) {
+            syncAfter("cannot delete", name);
+        }
     }
 
     /**
@@ -321,10 +340,12 @@ final class StoreFiles {
      */
     void rename(String from, String to) {
         String what = "cannot rename " + from + " to";
-        int errno = renameOnce(from, to);
-        if (errno == Errno.ENOENT && Files.exists(Path.of(paths.object(from)), LinkOption.NOFOLLOW_LINKS)) {
+        String source = paths.object(from);
+        String target = paths.object(to);
+        int errno = renameOnce(source, target);
+        if (errno == Errno.ENOENT && Files.exists(Path.of(source), LinkOption.NOFOLLOW_LINKS)) {
             makeBucketFor(what, to);
-            errno = renameOnce(from, to);
+            errno = renameOnce(source, target);
         }
         if (errno != 0) {
             throw failure(absent(errno), what, to);
@@ -333,16 +354,15 @@ final class StoreFiles {
         syncAfter(what, from);
     }
 
-    private int renameOnce(String from, String to) {
-        String source = paths.object(from);
-        String target = paths.object(to);
+    /** Of paths; 0 or an errno: EEXIST. */
+    private static int renameOnce(String source, String target) {
         int errno = rename(source, target, Posix.RENAME_NOREPLACE);
         if (errno != Errno.EINVAL && errno != Errno.ENOSYS && errno != Errno.EOPNOTSUPP) {
             return errno;
         }
         if (FileCalls.link(source, target) != 0) {
             errno = Posix.errno();
-            if (errno != Errno.EEXIST || from.equals(to) || !isSame(source, target)) {
+            if (errno != Errno.EEXIST || source.equals(target) || !isSame(source, target)) {
                 return errno;
             }
         }
@@ -361,14 +381,25 @@ final class StoreFiles {
         return Posix.renameat2(Posix.AT_FDCWD, from, Posix.AT_FDCWD, to, flags) == 0 ? 0 : Posix.errno();
     }
 
+    private String temporary() {
+        return paths.temporary(unique + "-" + temporaries.incrementAndGet());
+    }
+
+    /** A descriptor of a new temporary file, or a negative errno. */
+    private int openTemporary(String path, int flags) {
+        int fd = FileCalls.open(path, flags | Posix.O_CREAT | Posix.O_EXCL, FILE_MODE);
+        if (fd == -Errno.ENOENT && isThere()) {
+            FileCalls.mkdir(paths.temporaries(), DIRECTORY_MODE);
+            fd = FileCalls.open(path, flags | Posix.O_CREAT | Posix.O_EXCL, FILE_MODE);
+        }
+        return fd;
+    }
+
     /** A new temporary file with these bytes, durable; name: of the object that it is for. */
     private String write(String name, long address, long length) {
-        String path = paths.temporary(unique + "-" + temporaries.incrementAndGet());
-        int errno = writeFile(path, address, length);
-        if (errno == Errno.ENOENT && isThere()) {
-            FileCalls.mkdir(paths.temporaries(), DIRECTORY_MODE);
-            errno = writeFile(path, address, length);
-        }
+        String path = temporary();
+        int fd = openTemporary(path, Posix.O_RDWR | Posix.O_NOFOLLOW);
+        int errno = fd < 0 ? -fd : fill(fd, path, address, length);
         if (errno != 0) {
             throw failure(present(errno), "cannot write", name);
         }
@@ -378,9 +409,10 @@ final class StoreFiles {
     /** Makes a file durable under a name that was free; leaves none after a failure. 0 or an errno. */
     static int writeFile(String path, long address, long length) {
         int fd = FileCalls.open(path, Posix.O_RDWR | Posix.O_CREAT | Posix.O_EXCL | Posix.O_NOFOLLOW, FILE_MODE);
-        if (fd < 0) {
-            return -fd;
-        }
+        return fd < 0 ? -fd : fill(fd, path, address, length);
+    }
+
+    private static int fill(int fd, String path, long address, long length) {
         int errno = FileCalls.write(fd, address, 0, length);
         if (errno == 0) {
             errno = FileCalls.fsync(fd);

@@ -1,13 +1,6 @@
 package org.archipelago.peer.blocker;
 
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.DirectoryIteratorException;
-import java.nio.file.DirectoryStream;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
-import java.nio.file.NotDirectoryException;
-import java.nio.file.Path;
 import java.util.TreeSet;
 
 /**
@@ -41,26 +34,9 @@ final class StoreListing {
     }
 
     /** Looks at the store. */
-    StoreListing read(String root) throws IOException {
-        try (DirectoryStream<Path> buckets = Files.newDirectoryStream(Path.of(root))) {
-            for (Path bucket : buckets) {
-                if (ObjectPath.isBucket(bucket.getFileName().toString())) {
-                    readBucket(bucket);
-                }
-            }
-        } catch (DirectoryIteratorException e) {
-            throw e.getCause();
-        }
-        return this;
-    }
-
-    private void readBucket(Path bucket) throws IOException {
-        try (DirectoryStream<Path> files = Files.newDirectoryStream(bucket)) {
-            for (Path file : files) {
-                add(file.getFileName().toString());
-            }
-        } catch (NoSuchFileException | NotDirectoryException e) {
-            // Removed in the meantime, or none of ours: it holds no objects.
+    void read(StoreNames store) {
+        for (int bucket = 0; bucket < ObjectPath.BUCKETS; bucket++) {
+            store.read(bucket, this::add);
         }
     }
 

@@ -1,6 +1,8 @@
 package org.archipelago.peer.blocker;
 
 import java.lang.System.Logger.Level;
+import java.util.HashSet;
+import java.util.Set;
 import org.archipelago.posix.Errno;
 
 /**
@@ -13,7 +15,11 @@ final class StoreLog {
     private static final long WINDOW_NANOS = 10_000_000_000L;
     private static final System.Logger LOG = System.getLogger(FileBlocker.class.getName());
 
+    /** Objects that are remembered to have been told of. */
+    private static final int TOLD_MOST = 1000;
+
     private final String store;
+    private final Set<String> tooShort = new HashSet<>();
     private long windowStart;
     private int lines;
     private long suppressed;
@@ -43,6 +49,20 @@ final class StoreLog {
         String hint = hint(errno);
         say(Level.ERROR, what + " of object " + object + " failed: " + Errno.text(errno) + " (errno " + errno + ")"
             + (hint.isEmpty() ? "" : ": " + hint), null);
+    }
+
+    /** An object ends before this byte, which was written: told once for each object. */
+    void tooShort(String object, long end) {
+        synchronized (this) {
+            if (tooShort.size() >= TOLD_MOST) {
+                tooShort.clear();
+            }
+            if (!tooShort.add(object)) {
+                return;
+            }
+        }
+        say(Level.ERROR, "read of object " + object + " failed: its file ends before byte " + end + ", which was written: it is"
+            + " damaged: " + hint(Errno.EIO) + ", and bring the file back from a copy, or let vlmc check name what is lost");
     }
 
     void say(Level level, String text) {

@@ -12,9 +12,9 @@ import org.archipelago.xseg.Op;
 import org.archipelago.xseg.Request;
 
 /**
- * Makes parts of a block a volume's own before a write: copies what lies below into the own object and
+ * What wants a block for itself. Makes parts of it a volume's own before a write: copies what lies below into the own object and
  * commits it. Needed for the units at the ragged ends of a small write to a clone, and for a whole
- * block whose stack is too deep or whose object may hold what was never answered. While it runs, no
+ * block whose stack is too deep or whose object may hold what was never answered. Or makes a block one of zeros, which lies nowhere. While it runs, no
  * other write may touch the block; a reader sees the same bytes before and after.
  *
  * <p>One request is out at a time, and its answer may come inside submit; {@link #go} makes a loop of that,
@@ -23,11 +23,12 @@ import org.archipelago.xseg.Request;
 final class Fill {
     private static final long BLOCK = 1L << VolumeHeader.BLOCK_SHIFT;
     private static final int UNIT = BlockMap.UNIT;
+    private static final int MAKE = Operation.MAKE;
     /** Bytes of an own object's name, in whole words. */
     private static final int NAME_ROOM = VolumeLayer.NAME_LENGTH + 7 & -8;
 
     /** What to do next, when the request that is out has been answered. */
-    private enum Step { ASK, ANSWERED, READ, MOVED }
+    private enum Step { ASK, ANSWERED, READ, MOVED, DROP, DROPPED }
 
     private final Composer composer;
     private final Operation owner;
@@ -40,6 +41,8 @@ final class Fill {
     private Volume volume;
     private boolean active;
     private boolean whole;
+    /** Nothing is filled: the block becomes one of zeros. */
+    private boolean dropping;
     private int block;
     private int range;
     private long at;
@@ -61,9 +64,10 @@ final class Fill {
     }
 
     /** reply, extent: the mapper's answer to the write; offset: of the write in the volume. */
-    void begin(Volume ofVolume, ByteBuffer reply, int ofExtent, long offset, boolean wholeBlock) {
+    void begin(Volume ofVolume, ByteBuffer reply, int ofExtent, long offset, boolean wholeBlock, boolean drop) {
         volume = ofVolume;
-        whole = wholeBlock;
+        dropping = drop;
+        whole = wholeBlock || drop;
         block = (int) (offset >>> VolumeHeader.BLOCK_SHIFT);
         int nameAt = MapReply.objectName(MapReply.extentObject(reply, ofExtent));
         volume.writesTo(reply, nameAt);
@@ -105,7 +109,7 @@ final class Fill {
         }
         mover = composer.bounces.take().onCompletion(onMoved);
         owner.filling();
-        step = Step.ASK;
+        step = dropping ? Step.DROP : Step.ASK;
         go();
     }
 
@@ -122,6 +126,8 @@ final class Fill {
                 case ANSWERED -> answered();
                 case READ -> write();
                 case MOVED -> moved();
+                case DROP -> drop();
+                case DROPPED -> dropped();
             }
         } while (again);
         going = false;
@@ -153,7 +159,33 @@ final class Fill {
         at = range < 2 ? ranges[2 * range] : 0;
     }
 
+    /** Frees what the volume's own object has of the block, if there is one. */
+    private void drop() {
+        mover.op(Op.ZERO).flags(Op.DISCARD).target(own, 0, VolumeLayer.NAME_LENGTH).range(0, BLOCK);
+        composer.host.submit(mover, composer.reactor, composer.blockerPort);
+    }
+
+    private void dropped() {
+        boolean absent = mover.status() == Errno.ENOENT;
+        if (!absent) {
+            volume.dirty.set(block);
+        }
+        if (mover.status() != 0 && !absent) {
+            volume.doubtful.set(block);
+            end(mover.status());
+            return;
+        }
+        committing = true;
+        owner.mapRequest().op(Op.COMMIT).flags(Op.DISCARD).target(volume.name).range(block * BLOCK, ranges[1]);
+        composer.host.submit(owner.mapRequest(), composer.reactor, composer.mapperPort);
+    }
+
     private void moverAnswered(Request done) {
+        if (dropping) {
+            step = Step.DROPPED;
+            go();
+            return;
+        }
         step = done.op() == Op.READ ? Step.READ : Step.MOVED;
         go();
     }
@@ -201,11 +233,11 @@ final class Fill {
     private void move(ByteBuffer reply, int length, boolean zero) {
         if (zero) {
             piece = length;
-            mover.op(Op.ZERO).flags(Op.CREATE_ABSENT | Op.DISCARD).target(own, 0, VolumeLayer.NAME_LENGTH).range(at, piece);
+            mover.op(Op.ZERO).flags(MAKE | Op.DISCARD).target(own, 0, VolumeLayer.NAME_LENGTH).range(at, piece);
         } else {
             int object = MapReply.extentObject(reply, extent);
             piece = Math.min(length - (at - MapReply.extentOffset(reply, extent)), mover.dataLength());
-            mover.op(Op.READ).target(reply, MapReply.objectName(object), MapReply.objectNameLength(reply, object))
+            mover.op(Op.READ).flags(MapReply.isWholeBlock(reply, object) ? Op.EXACT : 0).target(reply, MapReply.objectName(object), MapReply.objectNameLength(reply, object))
                 .range(at, piece);
         }
         composer.host.submit(mover, composer.reactor, composer.blockerPort);
@@ -230,7 +262,7 @@ final class Fill {
             end(mover.status() == Errno.ENOENT ? Errno.EIO : mover.status());
             return;
         }
-        mover.op(Op.WRITE).flags(Op.CREATE_ABSENT).target(own, 0, VolumeLayer.NAME_LENGTH).range(at, piece);
+        mover.op(Op.WRITE).flags(MAKE).target(own, 0, VolumeLayer.NAME_LENGTH).range(at, piece);
         composer.host.submit(mover, composer.reactor, composer.blockerPort);
     }
 

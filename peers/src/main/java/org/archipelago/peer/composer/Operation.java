@@ -1,6 +1,7 @@
 package org.archipelago.peer.composer;
 
 import com.sun.jna.Memory;
+import com.sun.jna.Pointer;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.function.IntConsumer;
@@ -23,9 +24,19 @@ import org.archipelago.xseg.Request;
  */
 final class Operation {
     static final int DATA_REQUESTS = 4;
+    /** Flags of a write to an own object: it may have to be made, as long as a block, so that a short one is a damaged one. */
+    static final int MAKE = Op.CREATE_ABSENT | Op.sized(VolumeHeader.BLOCK_SHIFT);
     private static final int BLOCK_SHIFT = VolumeHeader.BLOCK_SHIFT;
+    private static final int ZEROS_LENGTH = 64 << 10;
+    private static final Memory ZEROS_MEMORY = new Memory(ZEROS_LENGTH);
+    private static final long ZEROS;
     /** Most bytes that a pair of STATUS can tell of, in whole units. */
     private static final long MAX_PAIR = 0xFFFFFFFFL & -BlockMap.UNIT;
+
+    static {
+        ZEROS_MEMORY.clear();
+        ZEROS = Pointer.nativeValue(ZEROS_MEMORY);
+    }
 
     private enum Phase { MAP, MAPPING, MOVE, COMMITTING, PARKED, FILL, FLUSH_WAIT, DONE }
 
@@ -51,6 +62,11 @@ final class Operation {
     private long end;
     private long address;
     private int extent;
+    /** The extent is zeros already, and zeros shall be written there. */
+    private boolean leftOut;
+    /** An object was not there; and the map has been looked at anew since. */
+    private boolean missing;
+    private boolean looked;
     private int free;
     private long commitFrom;
     private long commitTo;
@@ -88,6 +104,9 @@ final class Operation {
         reported = 0;
         commitTo = -1;
         extent = Integer.MAX_VALUE;
+        leftOut = false;
+        missing = false;
+        looked = false;
         if (op == Op.FLUSH) {
             volume.rhythm.flushed();
             awaitFlush();
@@ -128,8 +147,21 @@ final class Operation {
         } while (again);
         pumping = false;
         if (phase == Phase.DONE && free == DATA_REQUESTS) {
-            finish();
+            if (missing && !looked && op == Op.READ) {
+                readAgain();
+            } else {
+                finish();
+            }
         }
+    }
+
+    /** The map may have been out of date, and the object collected: a volume that another node has open, or a snapshot. */
+    private void readAgain() {
+        looked = true;
+        status = 0;
+        cursor = parent.offset();
+        phase = Phase.MAP;
+        pump();
     }
 
     private void step() {
@@ -145,7 +177,7 @@ final class Operation {
 
     private void askMap() {
         phase = Phase.MAPPING;
-        map.op(writes() ? Op.MAPW : Op.MAPR).target(volume.name).range(cursor, end - cursor);
+        map.op(writes() ? Op.MAPW : Op.MAPR).flags(looked ? Op.FRESH : 0).target(volume.name).range(cursor, end - cursor);
         composer.host.submit(map, composer.reactor, composer.mapperPort);
     }
 
@@ -217,7 +249,7 @@ final class Operation {
             Posix.memset(address + cursor, 0, length);
             return true;
         }
-        if (zero && op == Op.ZERO) {
+        if (leftOut) {
             return true;
         }
         if (free == 0) {
@@ -231,9 +263,9 @@ final class Operation {
         int object = MapReply.extentObject(reply, extent);
         Request request = data[--free];
         int requestFlags = switch (op) {
-            case Op.WRITE -> Op.CREATE_ABSENT | (durable ? Op.FUA : 0);
-            case Op.ZERO -> Op.CREATE_ABSENT | parent.flags() & Op.DISCARD;
-            default -> 0;
+            case Op.WRITE -> MAKE | (durable ? Op.FUA : 0);
+            case Op.ZERO -> MAKE | parent.flags() & Op.DISCARD;
+            default -> MapReply.isWholeBlock(reply, object) ? Op.EXACT : 0;
         };
         request.op(op).flags(requestFlags)
             .target(reply, MapReply.objectName(object), MapReply.objectNameLength(reply, object))
@@ -264,6 +296,7 @@ final class Operation {
         }
         if (request.status() != 0) {
             // an object that a map names but that is not there is lost data, not an absent volume
+            missing |= request.status() == Errno.ENOENT;
             status = request.status() == Errno.ENOENT ? Errno.EIO : request.status();
             if (writes()) {
                 doubt((int) request.cookie(), (int) request.cookie());
@@ -323,11 +356,13 @@ final class Operation {
         int block = (int) (cursor >>> BLOCK_SHIFT);
         int flags = MapReply.extentFlags(reply, extent);
         boolean zero = (flags & MapReply.ZERO) != 0;
-        if (zero && op == Op.ZERO) {
-            return commitTo >= 0 && mustEndWhatBegan(); // it is left out: a commit must not reach across it
+        leftOut = zero && (op == Op.ZERO || isOfZeros(MapReply.extentLength(reply, extent)));
+        if (leftOut) {
+            return commitTo >= 0 && mustEndWhatBegan(); // a commit must not reach across it
         }
+        boolean drops = op == Op.ZERO && !zero && coversBlock();
         boolean whole = (flags & MapReply.FLATTEN) != 0 || zero && (volume.inherited || volume.doubtful.get(block));
-        boolean needsFill = whole || (flags & MapReply.FILL) != 0;
+        boolean needsFill = drops || whole || (flags & MapReply.FILL) != 0;
         if (!needsFill && !volume.isFilling(block)) {
             return false;
         }
@@ -339,10 +374,27 @@ final class Operation {
             wakeParked(true);
             volume.parked.add(this);
         } else {
-            fill.begin(volume, reply, extent, cursor, whole);
+            fill.begin(volume, reply, extent, cursor, whole, drops);
             fill.tryStart();
         }
         return true;
+    }
+
+    /** Whether what is to be written at the cursor is zeros. */
+    private boolean isOfZeros(int length) {
+        for (int done = 0; done < length; done += ZEROS_LENGTH) {
+            if (Posix.memcmp(address + cursor + done, ZEROS, Math.min(ZEROS_LENGTH, length - done)) != 0) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Whether the extent is a whole block, or all that the volume has of its last one. */
+    private boolean coversBlock() {
+        int length = MapReply.extentLength(reply, extent);
+        return MapReply.extentOffset(reply, extent) == 0
+            && (length == 1 << BLOCK_SHIFT || cursor + length == MapReply.volumeSize(reply));
     }
 
     /** Whether parts before this extent are still to be written or committed; the rest is asked for again after the commit. */

@@ -81,7 +81,7 @@ public final class Caller {
     /** What its peer did not live to answer is done again by the successor, where that leaves the same behind. */
     private Reply call(Call call, long answerMillis) {
         Reply reply = once(call, answerMillis);
-        boolean repeatable = call.op == Op.PUT || call.op == Op.INFO || call.op == Op.LIST;
+        boolean repeatable = call.op == Op.PUT || call.op == Op.INFO || call.op == Op.LIST || call.op == Op.SCAN;
         for (int again = 0; reply.status == Errno.EOWNERDEAD && repeatable && again < AGAIN_MOST; again++) {
             reply = once(call, answerMillis);
         }

@@ -77,11 +77,11 @@ final class LogWriter {
         return !going && !writing && !syncing && commits.isEmpty() && flushes.isEmpty();
     }
 
-    /** COMMIT: the request's range is the volume's own. */
+    /** COMMIT: the request's range is the volume's own; DISCARD: it is blocks that lie nowhere. */
     void commit(Request request) {
         if (blocksOf(request) > BATCH) {
             request.complete(Errno.EMSGSIZE);
-        } else if (isOwn(request)) {
+        } else if (request.has(Op.DISCARD) ? isZero(request) : isOwn(request)) {
             request.complete(0);
         } else {
             commits.add(request);
@@ -174,7 +174,17 @@ final class LogWriter {
         return true;
     }
 
+    private boolean isZero(Request commit) {
+        for (long block = commit.offset() >>> VolumeHeader.BLOCK_SHIFT; block <= lastByte(commit) >>> VolumeHeader.BLOCK_SHIFT; block++) {
+            if (!volume.map.isZero((int) block)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     private void encode(ByteBuffer buffer, Request commit) {
+        int type = commit.has(Op.DISCARD) ? MapLog.ZERO : MapLog.OWN;
         long endUnit = (lastByte(commit) >>> UNIT_SHIFT) + 1;
         for (long unit = commit.offset() >>> UNIT_SHIFT; unit < endUnit; records++) {
             int block = (int) (unit / UNITS);
@@ -182,11 +192,11 @@ final class LogWriter {
             int count = (int) Math.min(UNITS - first, endUnit - unit);
             unit += count;
             boolean toTheEnd = first == 0 && unit << UNIT_SHIFT >= volume.header().size(); // behind that, all is zeros
-            if (toTheEnd || volume.map.isZeroBelow(block)) {
+            if (type == MapLog.ZERO || toTheEnd || volume.map.isZeroBelow(block)) {
                 first = 0;
                 count = UNITS;
             }
-            MapLog.encode(buffer, MapLog.RECORD * records, volume.logCrc, MapLog.OWN, volume.records + records, block, first, count, 0);
+            MapLog.encode(buffer, MapLog.RECORD * records, volume.logCrc, type, volume.records + records, block, first, count, 0);
         }
     }
 
@@ -208,9 +218,16 @@ final class LogWriter {
             int at = MapLog.RECORD * i;
             volume.records++;
             volume.lastRecord = buffer.getInt(at);
-            if (MapLog.type(buffer, at) == MapLog.OWN) {
-                volume.map.commit(MapLog.block(buffer, at), MapLog.unit(buffer, at), MapLog.count(buffer, at));
-                volume.owned = volume.records;
+            switch (MapLog.type(buffer, at)) {
+                case MapLog.OWN -> {
+                    volume.map.commit(MapLog.block(buffer, at), MapLog.unit(buffer, at), MapLog.count(buffer, at));
+                    volume.owned = volume.records;
+                }
+                case MapLog.ZERO -> {
+                    volume.map.zero(MapLog.block(buffer, at));
+                    volume.owned = volume.records;
+                }
+                default -> { }
             }
         }
     }

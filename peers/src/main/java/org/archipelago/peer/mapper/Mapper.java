@@ -119,6 +119,9 @@ public final class Mapper implements Peer {
         } else if (slot.state.get().lease == Lease.EXCLUSIVE) {
             serve(slot, slot.state.get(), request);
         } else {
+            if (request.has(Op.FRESH)) {
+                slot.lookedAt = System.nanoTime() - LOOK_NANOS;
+            }
             validate(slot, slot.state.get(), request);
         }
     }
@@ -149,7 +152,7 @@ public final class Mapper implements Peer {
             case Op.COMMIT -> {
                 if (volume.lease == Lease.NONE) {
                     request.complete(Errno.EBUSY); // it had it when MAPW was answered
-                } else if (inRange(volume, request)) {
+                } else if (inRange(volume, request) && (!request.has(Op.DISCARD) || isWholeBlocks(volume, request))) {
                     log(slot, volume).commit(request);
                 } else {
                     request.complete(Errno.EINVAL);
@@ -200,6 +203,12 @@ public final class Mapper implements Peer {
             });
             host.submit(look, reactor, blockermPort);
         });
+    }
+
+    private static boolean isWholeBlocks(VolumeState volume, Request request) {
+        long mask = volume.header().blockSize() - 1;
+        long end = request.offset() + request.length();
+        return (request.offset() & mask) == 0 && ((end & mask) == 0 || end == volume.header().size());
     }
 
     private static boolean inRange(VolumeState volume, Request request) {

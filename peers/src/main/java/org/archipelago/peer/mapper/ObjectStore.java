@@ -32,6 +32,9 @@ final class ObjectStore {
     /** Names of objects that begin so, after a name, in order; fewer than there are. */
     record Page(List<String> names, boolean more) {}
 
+    /** Names of objects, with the bytes that each takes of the store where they were asked for; cursor: where the next page goes on, empty after the last. */
+    record ScanPage(List<String> names, List<Long> sizes, String cursor) {}
+
     /** A small text that is only ever replaced as a whole; empty when it is absent. */
     Optional<byte[]> readText(String object) {
         Reply reply = caller.call(Call.of(port, Op.READ, object).flags(Op.FRESH).range(0, TEXT_MAX));
@@ -124,12 +127,21 @@ final class ObjectStore {
 
     /** False when it was absent. */
     boolean delete(String object) {
-        Reply reply = caller.insist(Call.of(port, Op.DELETE, object));
+        return delete(object, 0);
+    }
+
+    private boolean delete(String object, int flags) {
+        Reply reply = caller.insist(Call.of(port, Op.DELETE, object).flags(flags));
         if (reply.status() == Errno.ENOENT) {
             return false;
         }
         check(reply, "cannot remove object " + object);
         return true;
+    }
+
+    /** The same, but a power cut may bring it back. */
+    boolean deleteLazily(String object) {
+        return delete(object, Op.LAZY);
     }
 
     /** Returns 0, ENOENT or EEXIST. */
@@ -155,6 +167,28 @@ final class ObjectStore {
             names.add(name.getAsString());
         }
         return new Page(names, answer.get("more").getAsBoolean());
+    }
+
+    /**
+     * Goes on with a walk through all objects that begin so, in the store's own order: what is there throughout is told once.
+     *
+     * @param prefix {@code *}: all
+     * @param cursor of the page before; empty: begins
+     */
+    ScanPage scan(String prefix, String cursor, boolean sizes) {
+        JsonObject argument = new JsonObject();
+        argument.addProperty("cursor", cursor);
+        argument.addProperty("sizes", sizes);
+        Reply reply = caller.call(Call.of(port, Op.SCAN, prefix).data(bytes(argument)));
+        check(reply, "cannot scan objects " + prefix);
+        JsonObject answer = JsonParser.parseString(reply.message()).getAsJsonObject();
+        List<String> names = new ArrayList<>();
+        answer.getAsJsonArray("names").forEach(name -> names.add(name.getAsString()));
+        List<Long> allocated = new ArrayList<>();
+        if (sizes) {
+            answer.getAsJsonArray("sizes").forEach(size -> allocated.add(size.getAsLong()));
+        }
+        return new ScanPage(names, allocated, answer.get("cursor").getAsString());
     }
 
     private static byte[] bytes(JsonObject json) {

@@ -11,7 +11,6 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import org.archipelago.map.BlockMap;
-import org.archipelago.map.Checkpoint;
 import org.archipelago.map.DamagedMapException;
 import org.archipelago.map.ImageLayer;
 import org.archipelago.map.MapLog;
@@ -38,6 +37,7 @@ final class VolumeStore {
     private final Leases leases;
     private final NodeIdentity me;
     private final LayerTables tables;
+    private final Checkpoints checkpoints;
     private final Object snapshotChanges = new Object();
     private final SecureRandom random = new SecureRandom();
     /** Ids of volumes that are being renamed: the lease is this daemon's, and about to go. */
@@ -49,6 +49,7 @@ final class VolumeStore {
         this.leases = leases;
         this.me = me;
         this.tables = new LayerTables(maps);
+        this.checkpoints = new Checkpoints(maps, tables);
     }
 
     // --- headers
@@ -152,7 +153,7 @@ final class VolumeStore {
             blocks.delete(header.ownLayer().object(block).toString());
         }
         if (!header.checkpointShared() && !header.checkpoint().equals(VolumeHeader.NONE)) {
-            maps.delete(header.checkpoint());
+            checkpoints.delete(header.checkpoint());
         }
         maps.delete(notesObject(header.id()));
         leases.forget(volume.name, header.id());
@@ -219,7 +220,7 @@ final class VolumeStore {
         VolumeHeader header = new VolumeHeader(id, VolumeHeader.Kind.SNAPSHOT, old.size(), old.blockShift(), 0, 1, checkpoint, true,
             VolumeHeader.NONE, VolumeHeader.NONE, now());
         if (!maps.create(VolumeHeader.objectOf(snapshot), header.encode())) {
-            maps.delete(checkpoint);
+            checkpoints.delete(checkpoint);
             throw exists(snapshot);
         }
     }
@@ -229,7 +230,7 @@ final class VolumeStore {
         String checkpoint = putImage(image, header.id(), header.generation() + 1, header.blocks());
         changeSnapshot(snapshot, header.id(), () -> {
             if (!find(snapshot).equals(Optional.of(header))) {
-                maps.delete(checkpoint);
+                checkpoints.delete(checkpoint);
                 throw new Failure(Errno.ENOENT, "snapshot " + snapshot + " was removed, renamed or changed while it was hashed");
             }
             maps.put(VolumeHeader.objectOf(snapshot), header.inCheckpoint(checkpoint).encode());
@@ -245,9 +246,7 @@ final class VolumeStore {
         }
         BlockMap map = new BlockMap(blocksOfVolume);
         map.base(image);
-        String checkpoint = Checkpoint.name(id, generation);
-        maps.put(checkpoint, Checkpoint.encode(map, id, generation));
-        return checkpoint;
+        return checkpoints.put(map, id, generation);
     }
 
     /** Changes a snapshot's header, or removes it, as nobody else does meanwhile. */
@@ -370,7 +369,7 @@ final class VolumeStore {
         String problem = "";
         for (int attempt = 0; attempt < RETRIES; attempt++) {
             VolumeHeader header = header(name);
-            Optional<BlockMap> found = checkpoint(name, header);
+            Optional<BlockMap> found = checkpoints.read(name, header);
             if (found.isEmpty()) {
                 problem = "its checkpoint " + header.checkpoint() + " is missing";
                 continue; // its holder has just made another
@@ -422,15 +421,6 @@ final class VolumeStore {
         return writerLives ? log.records() : log.committed();
     }
 
-    /** Empty when it is missing. */
-    private Optional<BlockMap> checkpoint(String name, VolumeHeader header) {
-        if (header.checkpoint().equals(VolumeHeader.NONE)) {
-            return Optional.of(new BlockMap(header.blocks()));
-        }
-        return maps.read(header.checkpoint())
-            .map(bytes -> Checkpoint.decode(name, header.checkpoint(), bytes, header.blocks(), tables));
-    }
-
     /**
      * Goes on with a new checkpoint and an empty log; the volume's data must be durable. shared:
      * others will name the checkpoint. Needs the lease.
@@ -441,10 +431,7 @@ final class VolumeStore {
         String checkpoint = old.checkpoint();
         boolean nowShared = old.checkpointShared() || shared;
         if (volume.records > 0 || checkpoint.equals(VolumeHeader.NONE) && shared) {
-            checkpoint = Checkpoint.name(old.id(), old.generation() + 1);
-            byte[] bytes = Checkpoint.encode(map, old.id(), old.generation() + 1);
-            map = Checkpoint.decode(volume.name, checkpoint, bytes, old.blocks(), tables); // without what it has outgrown
-            maps.put(checkpoint, bytes);
+            checkpoint = checkpoints.put(map, old.id(), old.generation() + 1);
             nowShared = shared;
         }
         VolumeHeader header = old.nextGeneration(checkpoint, nowShared, epoch);
@@ -453,7 +440,7 @@ final class VolumeStore {
         put(volume.name, header);
         endLog(volume);
         if (!checkpoint.equals(old.checkpoint()) && !old.checkpointShared() && !old.checkpoint().equals(VolumeHeader.NONE)) {
-            tidy(old.checkpoint());
+            tidyCheckpoint(old.checkpoint());
         }
         map.own(header.ownLayer());
         int crc = MapLog.decodeHeader(volume.name, ByteBuffer.wrap(log).order(ByteOrder.LITTLE_ENDIAN)).crc();
@@ -474,10 +461,10 @@ final class VolumeStore {
         }
     }
 
-    /** Removes an object that nothing names any more. */
-    private void tidy(String object) {
+    /** Removes a checkpoint that nothing names any more. */
+    private void tidyCheckpoint(String object) {
         try {
-            maps.delete(object);
+            checkpoints.delete(object);
         } catch (Failure e) {
             LOG.log(Level.WARNING, "an object that nothing needs was not removed: {0}", e.getMessage());
         }

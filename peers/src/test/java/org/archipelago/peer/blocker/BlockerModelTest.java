@@ -70,28 +70,30 @@ final class BlockerModelTest {
             String name = name();
             byte[] old = objects.get(name);
             int absent = old == null ? Errno.ENOENT : 0;
-            switch (random.nextInt(14)) {
+            switch (random.nextInt(15)) {
                 case 0, 1, 2 -> {
                     int offset = place();
                     int length = place();
-                    int flags = random.nextInt(5) == 0 ? Op.FRESH : 0;
+                    int flags = (random.nextInt(5) == 0 ? Op.FRESH : 0) | (random.nextBoolean() ? Op.EXACT : 0);
                     Reply reply = send(TestNode.call(Op.READ, name).flags(flags).range(offset, length));
-                    assertThat(reply.status()).isEqualTo(absent);
-                    if (old != null) {
+                    boolean isShort = old != null && length > 0 && offset + length > old.length && (flags & Op.EXACT) != 0;
+                    assertThat(reply.status()).isEqualTo(isShort ? Errno.EIO : absent);
+                    if (old != null && !isShort) {
                         assertThat(reply.data()).isEqualTo(range(old, offset, length));
                     }
                 }
                 case 3, 4, 5, 6 -> {
                     byte[] data = random.nextBoolean() ? bytes(MOST) : new byte[4096 * random.nextInt(5)];
                     int offset = place();
-                    int flags = (random.nextInt(3) > 0 ? Op.CREATE_ABSENT : 0) | (random.nextInt(8) == 0 ? Op.FUA : 0);
+                    int log2 = madeSize();
+                    int flags = (random.nextInt(3) > 0 ? Op.CREATE_ABSENT : 0) | (random.nextInt(8) == 0 ? Op.FUA : 0) | Op.sized(log2);
                     Reply reply = send(TestNode.call(Op.WRITE, name).flags(flags).data(data).range(offset, data.length));
                     if (old == null && (flags & Op.CREATE_ABSENT) == 0) {
                         assertThat(reply.status()).isEqualTo(Errno.ENOENT);
                     } else {
                         assertThat(reply.status()).isZero();
                         assertThat(reply.serviced()).isEqualTo(data.length);
-                        byte[] before = old == null ? new byte[0] : old;
+                        byte[] before = old == null ? made(log2) : old;
                         byte[] after = data.length == 0 ? before : Arrays.copyOf(before, Math.max(before.length, offset + data.length));
                         System.arraycopy(data, 0, after, data.length == 0 ? 0 : offset, data.length);
                         objects.put(name, after);
@@ -100,9 +102,14 @@ final class BlockerModelTest {
                 case 7 -> {
                     int offset = place();
                     int length = place();
-                    Reply reply = send(TestNode.call(Op.ZERO, name).range(offset, length));
-                    assertThat(reply.status()).isEqualTo(absent);
-                    if (old != null && offset < old.length) {
+                    int log2 = madeSize();
+                    boolean makes = random.nextInt(4) == 0;
+                    int flags = (makes ? Op.CREATE_ABSENT : 0) | Op.sized(log2);
+                    Reply reply = send(TestNode.call(Op.ZERO, name).flags(flags).range(offset, length));
+                    assertThat(reply.status()).isEqualTo(makes ? 0 : absent);
+                    if (old == null && makes) {
+                        objects.put(name, made(log2));
+                    } else if (old != null && offset < old.length) {
                         Arrays.fill(old, offset, Math.min(old.length, offset + length), (byte) 0);
                     }
                 }
@@ -124,7 +131,8 @@ final class BlockerModelTest {
                     }
                 }
                 case 11 -> {
-                    assertThat(send(TestNode.call(Op.DELETE, name)).status()).isEqualTo(absent);
+                    int flags = random.nextBoolean() ? Op.LAZY : 0;
+                    assertThat(send(TestNode.call(Op.DELETE, name).flags(flags)).status()).isEqualTo(absent);
                     objects.remove(name);
                 }
                 case 12 -> {
@@ -140,6 +148,10 @@ final class BlockerModelTest {
                         objects.put(to, objects.remove(name));
                     }
                 }
+                case 13 -> {
+                    boolean sizes = random.nextBoolean();
+                    assertThat(ScanTest.scan(this::send, prefix, sizes).keySet()).isEqualTo(objects.keySet());
+                }
                 default -> {
                     JsonObject answer = JsonParser.parseString(send(TestNode.call(Op.LIST, prefix)).message()).getAsJsonObject();
                     List<String> names = new ArrayList<>();
@@ -147,6 +159,15 @@ final class BlockerModelTest {
                     assertThat(names).isEqualTo(new ArrayList<>(objects.keySet()));
                 }
             }
+        }
+
+        /** As a power of two; 0: none. */
+        int madeSize() {
+            return random.nextBoolean() ? 0 : 12 + random.nextInt(5);
+        }
+
+        static byte[] made(int log2) {
+            return new byte[log2 == 0 ? 0 : 1 << log2];
         }
 
         static byte[] range(byte[] object, int offset, int length) {

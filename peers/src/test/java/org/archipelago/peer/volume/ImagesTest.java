@@ -167,6 +167,26 @@ class ImagesTest {
     }
 
     @Test
+    void reader_whoseMapIsOutOfDate_findsTheImage() throws Exception {
+        try (Node node = new Node("n1", store, 2); Node other = new Node("n2", store, 1)) {
+            create(node, "v", BLOCKS * BLOCK);
+            byte[] contents = fill(node, "v", 11);
+            snapshot(node, "v", "s");
+            ok(node.call(Op.CLOSE, "v"));
+            assertContents(other, "s", contents);
+            hash(node, "s");
+            ok(node.call(Op.DELETE, "v"));
+            for (String object : objects("blocks", "")) { // as garbage collection does
+                if (object.matches("[0-9a-f]{32}-.*")) {
+                    node.caller.call(Call.of(Node.BLOCKERB, Op.DELETE, object));
+                    other.caller.call(Call.of(Node.BLOCKERB, Op.READ, object).flags(Op.FRESH).range(0, 1));
+                }
+            }
+            assertContents(other, "s", contents);
+        }
+    }
+
+    @Test
     void verify_namesEachDamagedBlock() throws Exception {
         try (Node node = new Node("n1", store, 2)) {
             create(node, "v", BLOCKS * BLOCK);

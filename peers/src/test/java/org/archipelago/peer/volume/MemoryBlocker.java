@@ -14,6 +14,8 @@ import org.archipelago.xseg.Request;
 
 /** A blocker over a {@link MemoryStore}: answers at once, and keeps what it has open, as file blockers do. */
 final class MemoryBlocker implements Peer {
+    private static final int SCAN_PAGE = 10;
+
     /** As a file blocker does, so that a SYNC of everything has nothing left to do. */
     static boolean syncsAtItsStart = true;
 
@@ -35,7 +37,7 @@ final class MemoryBlocker implements Peer {
         if (known != null) {
             return Optional.of(known);
         }
-        Optional<Content> found = request.has(Op.CREATE_ABSENT) ? Optional.of(store.open(name)) : store.find(name);
+        Optional<Content> found = request.has(Op.CREATE_ABSENT) ? Optional.of(store.open(name, madeSize(request))) : store.find(name);
         found.ifPresent(content -> open.put(name, content));
         return found;
     }
@@ -59,10 +61,11 @@ final class MemoryBlocker implements Peer {
             }
             case Op.DELETE -> {
                 open.remove(name);
-                request.complete(store.delete(name) ? 0 : Errno.ENOENT);
+                request.complete(store.delete(name, request.has(Op.LAZY)) ? 0 : Errno.ENOENT);
             }
             case Op.RENAME -> rename(request, name);
             case Op.LIST -> list(request, name);
+            case Op.SCAN -> scan(request, name);
             default -> request.complete(Errno.EOPNOTSUPP);
         }
     }
@@ -83,7 +86,13 @@ final class MemoryBlocker implements Peer {
         Content content = found.get();
         int length = (int) request.length();
         switch (request.op()) {
-            case Op.READ -> request.data().put(0, store.read(content, request.offset(), length));
+            case Op.READ -> {
+                if (request.has(Op.EXACT) && length > 0 && request.offset() + length > store.size(content)) {
+                    request.complete(Errno.EIO);
+                    return;
+                }
+                request.data().put(0, store.read(content, request.offset(), length));
+            }
             case Op.WRITE -> store.write(content, request.offset(), request.payload(length));
             case Op.ZERO -> store.write(content, request.offset(), new byte[length]);
             default -> { }
@@ -108,8 +117,38 @@ final class MemoryBlocker implements Peer {
         }
     }
 
+    private static long madeSize(Request request) {
+        return Op.madeSize(request.flags()) == 0 ? 0 : 1L << Op.madeSize(request.flags());
+    }
+
     private static JsonObject argument(Request request) {
         return JsonParser.parseString(new String(request.payload((int) request.length()), StandardCharsets.UTF_8)).getAsJsonObject();
+    }
+
+    /** A page of few names, so that cursors matter. */
+    private void scan(Request request, String name) {
+        JsonObject argument = argument(request);
+        String after = argument.get("cursor").getAsString();
+        JsonArray names = new JsonArray();
+        JsonArray sizes = new JsonArray();
+        JsonObject answer = new JsonObject();
+        answer.addProperty("cursor", "");
+        for (String found : store.list(name.equals("*") ? "" : name)) {
+            if (found.compareTo(after) <= 0) {
+                continue;
+            }
+            if (names.size() == SCAN_PAGE) {
+                answer.addProperty("cursor", names.get(SCAN_PAGE - 1).getAsString());
+                break;
+            }
+            names.add(found);
+            sizes.add(store.find(found).map(store::allocated).orElse(0L));
+        }
+        answer.add("names", names);
+        if (argument.has("sizes") && argument.get("sizes").getAsBoolean()) {
+            answer.add("sizes", sizes);
+        }
+        request.reply(answer.toString().getBytes(StandardCharsets.UTF_8));
     }
 
     private void list(Request request, String name) {

@@ -88,6 +88,11 @@ final class MemoryStore {
         content.size = Math.max(content.size, offset + bytes.length);
     }
 
+    /** Bytes of pages that were written. */
+    synchronized long allocated(Content content) {
+        return (long) content.pages.size() * PAGE;
+    }
+
     synchronized long size(Content content) {
         return content.size;
     }
@@ -119,9 +124,14 @@ final class MemoryStore {
 
     // --- names
 
-    /** The object of that name, made empty where it is absent; that it was made is not durable. */
-    synchronized Content open(String name) {
-        return names.computeIfAbsent(name, made -> new Content());
+    /** The object of that name, made of so many zeros where it is absent; that it was made is not durable, but if it is, so is its size. */
+    synchronized Content open(String name, long size) {
+        return names.computeIfAbsent(name, made -> {
+            Content content = new Content();
+            content.size = size;
+            content.durableSize = size;
+            return content;
+        });
     }
 
     /** Makes or replaces an object, durably. */
@@ -142,8 +152,11 @@ final class MemoryStore {
         return true;
     }
 
-    synchronized boolean delete(String name) {
-        durableNames.remove(name);
+    /** lazily: a power cut may bring it back. */
+    synchronized boolean delete(String name, boolean lazily) {
+        if (!lazily) {
+            durableNames.remove(name);
+        }
         return names.remove(name) != null;
     }
 
@@ -157,6 +170,11 @@ final class MemoryStore {
     /** All power goes: of what was not made durable, any part may be left. */
     synchronized void cut(Random random) {
         names.keySet().removeIf(name -> !durableNames.containsKey(name) && random.nextBoolean());
+        durableNames.forEach((name, content) -> {
+            if (random.nextBoolean()) {
+                names.putIfAbsent(name, content);
+            }
+        });
         names.values().forEach(content -> content.cut(random));
         durableNames.clear();
         durableNames.putAll(names);

@@ -18,6 +18,7 @@ public final class Workload {
     static final int THREADS = 3;
     static final int SECTOR = 512;
     static final long SIZE = 12 << 20;
+    static final long BLOCK = 4 << 20;
 
     private Workload() {}
 
@@ -69,6 +70,10 @@ public final class Workload {
                 out.println("begin " + thread + " " + step + " write " + generation + " " + offset + " " + length);
                 check(node.write(volume, offset, contents(thread, step, offset, length), what < 4 ? Op.FUA : 0), "write");
             } else if (what < 80) {
+                if (what < 74) { // whole blocks
+                    offset = BLOCK * random.nextInt((int) (SIZE / BLOCK));
+                    length = (int) Math.min(BLOCK * (1 + random.nextInt(2)), SIZE - offset);
+                }
                 out.println("begin " + thread + " " + step + " zero " + generation + " " + offset + " " + length);
                 check(node.zero(volume, offset, length, what % 2 == 0 ? Op.DISCARD : 0), "zero");
             } else if (what < 90) {
