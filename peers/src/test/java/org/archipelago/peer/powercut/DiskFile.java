@@ -79,8 +79,7 @@ final class DiskFile implements Disk.Node {
     Contents cut(Luck luck) {
         Map<Long, byte[]> left = new HashMap<>();
         pages.forEach((number, versions) -> left.put(number, tears && luck.isAny() ? torn(versions, luck) : versions.pick(luck)));
-        long end = size.pick(luck);
-        return new Contents(tears ? end : Math.min(size.now(), (end + PAGE - 1) / PAGE * PAGE), left);
+        return new Contents(size.pick(luck), left);
     }
 
     /** Each sector of its own version, and one of them of two. */
