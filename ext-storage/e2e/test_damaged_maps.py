@@ -28,9 +28,14 @@ def flip(path, at, mask=0x10):
 
 
 def damage(node, volume, what):
-    """Damages an object of a volume's map."""
+    """Damages an object of a volume's map; of a checkpoint both copies."""
     head = header(node, volume)
-    path = object_file(node, {"vol": "vol-" + volume, "log": head["log"], "map": head["checkpoint"]}[what[:3]])
+    for name in {"vol": ["vol-" + volume], "log": [head["log"]], "map": [head["checkpoint"], head["checkpoint"] + ".2"],
+                 "one": [head["checkpoint"]], "two": [head["checkpoint"] + ".2"]}[what[:3]]:
+        damage_file(object_file(node, name), what)
+
+
+def damage_file(path, what):
     size = os.stat(path).st_size
     if what.endswith("flipped"):
         flip(path, size // 2)
@@ -52,6 +57,9 @@ def damage(node, volume, what):
 
 DAMAGES = ("vol-flipped", "vol-empty", "vol-cut", "vol-garbage", "vol-version", "log-flipped", "log-empty", "log-cut", "log-gone", "log-garbage",
            "log-version", "map-flipped", "map-empty", "map-cut", "map-gone", "map-garbage", "map-version")
+
+
+ONE_COPY = ("one-flipped", "one-empty", "one-cut", "one-gone", "one-garbage", "one-version", "two-cut", "two-gone")
 
 
 def pattern(volume, number):
@@ -104,21 +112,22 @@ def test_each_kind():
     """Of header, log and checkpoint; found at the next start, whatever was in memory before."""
     with Node(endpoint="none") as node:
         node.start()
-        for volume in DAMAGES + ("good",):
+        for volume in DAMAGES + ONE_COPY + ("good",):
             make(node, volume)
         node.stop()
-        for volume in DAMAGES:
+        for volume in DAMAGES + ONE_COPY:
             damage(node, volume, volume)
         node.start()
         listed = {v["name"]: v for v in node.vlmc("list", "--json", "-o", "all").json()["volumes"]}
-        equal(len(listed), 2 * len(DAMAGES) + 2, "volumes in the list")
+        equal(len(listed), 2 * len(DAMAGES + ONE_COPY) + 2, "volumes in the list")
         for volume in DAMAGES:
             if volume.startswith("vol"):
                 equal(listed[volume]["type"], "damaged", f"type of {volume} in the list")
                 check(volume in listed[volume]["problem"], f"the problem of {volume}: {listed[volume]['problem']!r}")
                 node.vlmc("info", volume, code=None).complains(8, volume)
             expect_refused(node, volume, volume)
-        expect_whole(node, "good")
+        for volume in ONE_COPY + ("good",):
+            expect_whole(node, volume)
         for volume in DAMAGES:
             result = node.vlmc("remove", volume, code=None)
             if result.code:

@@ -43,7 +43,7 @@ final class Checkpoints {
             damage = Optional.of(e);
         }
         if (map.isPresent()) {
-            compare(volume, object, first.get());
+            compare(volume, header, first.get());
             return map;
         }
         Optional<byte[]> second = maps.read(Checkpoint.secondName(object));
@@ -68,19 +68,27 @@ final class Checkpoints {
         return Checkpoint.decode(volume, header.checkpoint(), bytes, header.blocks(), tables);
     }
 
-    /** Whether the second copy ends as the first does: its last bytes are the checksum of all others. */
-    private void compare(String volume, String object, byte[] first) {
-        String second = Checkpoint.secondName(object);
-        long size = maps.size(second);
-        if (size < CHECKSUM) {
-            LOG.log(Level.WARNING, "the second copy of checkpoint {0} of volume {1} is {2}: ''vlmc check --repair {1}'' makes it anew",
-                object, volume, size < 0 ? "missing" : "cut short");
+    /** Whether the second copy ends as the first does, with the checksum of all before; else it must be damaged, and not another. */
+    private void compare(String volume, VolumeHeader header, byte[] first) {
+        String name = Checkpoint.secondName(header.checkpoint());
+        long size = maps.size(name);
+        if (size == first.length) {
+            byte[] end = maps.read(name, size - CHECKSUM, CHECKSUM, true);
+            if (Arrays.equals(end, 0, CHECKSUM, first, first.length - CHECKSUM, first.length)) {
+                return;
+            }
+        }
+        try {
+            maps.read(name).ifPresent(second -> decode(volume, header, second));
+        } catch (DamagedMapException e) {
+            LOG.log(Level.WARNING, "{0} (in its second copy, which is not used: ''vlmc check --repair {1}'' mends it)", e.getMessage(), volume);
             return;
         }
-        byte[] end = maps.read(second, size - CHECKSUM, CHECKSUM, true);
-        if (size != first.length || !Arrays.equals(end, 0, CHECKSUM, first, first.length - CHECKSUM, first.length)) {
-            throw new DamagedMapException(volume, "its checkpoint " + object + " and the second copy " + second + " differ");
+        if (size >= 0) {
+            throw new DamagedMapException(volume, "its checkpoint " + header.checkpoint() + " and the second copy " + name + " differ");
         }
+        LOG.log(Level.WARNING, "the second copy of checkpoint {0} of volume {1} is missing: ''vlmc check --repair {1}'' makes it anew",
+            header.checkpoint(), volume);
     }
 
     /** Makes the checkpoint of a map, durably, in both copies; returns its name. */
