@@ -15,7 +15,7 @@ import java.util.zip.CRC32C;
  *    16  u8 id[16] of the volume  32  u32 epoch          36  u32 reserved
  *    40  u8 boot[16]: boot id of the kernel that its writer runs on
  *    56  u8 writer[64]: identity of the daemon that writes it, zero padded
- *   120  u32 reserved            124  u32 crc32c of 0..123
+ *   120  u32 reserved            124  u32 crc32c of four zero bytes, then 0..123
  *
  *   record i at 128 + 32 i
  *     0  u32 crc32c of the header's crc and 4..31       4  u32 type

@@ -5,8 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
-import java.util.Random;
-import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Test;
 
 class VolumeHeaderTest {
@@ -37,34 +35,6 @@ class VolumeHeaderTest {
             .getBytes(StandardCharsets.UTF_8);
         assertThatThrownBy(() -> VolumeHeader.decode("v", newer)).hasMessageContaining("format version 2")
             .hasMessageContaining("reads 1");
-    }
-
-    @Test
-    void mutations_areRefused_orReadBackAsTheyAre() {
-        long seed = Long.getLong("archipelago.seed", System.nanoTime());
-        System.out.println("VolumeHeaderTest: -Darchipelago.seed=" + seed);
-        Random random = new Random(seed);
-        byte[] good = header().encode();
-        int read = 0;
-        for (int i = 0; i < 20_000; i++) {
-            byte[] bad = good.clone();
-            bad[random.nextInt(bad.length - 16)] = (byte) (' ' + random.nextInt(95));
-            try {
-                VolumeHeader.decode("v", fixed(bad));
-                read++;
-            } catch (DamagedMapException e) {
-                assertThat(e).hasMessageContaining("volume v cannot be opened");
-            }
-        }
-        assertThat(read).isBetween(500, 19_000);
-    }
-
-    private static byte[] fixed(byte[] bytes) {
-        String text = new String(bytes, StandardCharsets.UTF_8);
-        int last = text.lastIndexOf("crc32c ");
-        CRC32C crc = new CRC32C();
-        crc.update(text.substring(0, last).getBytes(StandardCharsets.UTF_8));
-        return (text.substring(0, last) + "crc32c %08x\n".formatted((int) crc.getValue())).getBytes(StandardCharsets.UTF_8);
     }
 
     @Test

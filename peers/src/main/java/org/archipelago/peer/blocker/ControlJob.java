@@ -65,7 +65,8 @@ final class ControlJob extends Job {
     }
 
     private void work() {
-        if (!ObjectPath.isName(name) && !((op == Op.LIST || op == Op.SCAN || op == Op.SYNC) && name.equals(ALL))) {
+        boolean isAll = name.equals(ALL) && (op == Op.LIST || op == Op.SCAN || op == Op.SYNC);
+        if (!isAll && !(op == Op.SCAN ? prefixes().stream().allMatch(ObjectPath::isName) : ObjectPath.isName(name))) {
             throw new StoreException(Errno.EINVAL, "not a name of an object, which is 1 to " + ObjectPath.NAME_MAX
                 + " of A-Z a-z 0-9 . _ + : @ - and does not begin with a dot: " + name.replaceAll("[^ -~]", "?"));
         }
@@ -122,8 +123,9 @@ final class ControlJob extends Job {
     }
 
     private byte[] scan() {
-        boolean sizes = member("sizes", JsonElement::getAsBoolean, false);
-        StoreScan scan = StoreScan.from(member("cursor", JsonElement::getAsString, ""), prefix(), sizes, room);
+        StoreScan.Detail detail = member("texts", JsonElement::getAsBoolean, false) ? StoreScan.Detail.TEXTS
+            : member("sizes", JsonElement::getAsBoolean, false) ? StoreScan.Detail.SIZES : StoreScan.Detail.NONE;
+        StoreScan scan = StoreScan.from(member("cursor", JsonElement::getAsString, ""), prefixes(), detail, room);
         read(scan::read);
         refuseRoom(scan.isTooSmall());
         return scan.answer();
@@ -131,6 +133,10 @@ final class ControlJob extends Job {
 
     private String prefix() {
         return name.equals(ALL) ? "" : name;
+    }
+
+    private List<String> prefixes() {
+        return List.of(prefix().split(",", -1));
     }
 
     /** Reads names, of which only those of a store that is still there count. */

@@ -5,13 +5,14 @@ import com.sun.jna.Pointer;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
-import java.util.OptionalLong;
+import java.util.HexFormat;
+import java.util.Optional;
 import java.util.function.Consumer;
 import org.archipelago.posix.Errno;
 import org.archipelago.posix.Posix;
 
 /**
- * Reads which objects a store's buckets hold, and what space they take: straight from the kernel's records, since java.nio
+ * Reads which objects a store's buckets hold, what space they take, and what is in small ones: straight from the kernel's records, since java.nio
  * needs several times as long for each.
  *
  * <pre>
@@ -27,6 +28,8 @@ final class StoreNames implements AutoCloseable {
     private static final int NAME_AT = 19;
     private static final int BLOCKS_AT = 48;
     private static final int BLOCK = 512;
+    /** Most bytes of a text: an object is told up to here. */
+    private static final int TEXT_MAX = 16 << 10;
     private static final int AT_SYMLINK_NOFOLLOW = 0x100;
     private static final int STATX_BLOCKS = 0x400;
 
@@ -72,17 +75,49 @@ final class StoreNames implements AutoCloseable {
         }
     }
 
-    /** Bytes that an object takes of the disk; empty when it is gone. */
-    OptionalLong allocated(String object) {
+    /** Bytes that an object takes of the disk, in digits; empty when it is gone. */
+    Optional<String> allocated(String object) {
         String path = paths.object(object);
         if (FileCalls.statx(Posix.AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BLOCKS, address) == 0) {
-            return OptionalLong.of(buffer.getLong(BLOCKS_AT) * BLOCK);
+            return Optional.of(Long.toString(buffer.getLong(BLOCKS_AT) * BLOCK));
         }
         int errno = Posix.errno();
         if (errno == Errno.ENOENT || errno == FileCalls.ENOTDIR) {
-            return OptionalLong.empty();
+            return Optional.empty();
         }
         throw StoreException.of(errno, "cannot look at object " + object + " of the store in " + paths.root());
+    }
+
+    /** The first bytes of an object, each a character of a JSON string; empty when it is gone. */
+    Optional<String> text(String object) {
+        int fd = FileCalls.open(paths.object(object), Posix.O_RDONLY | Posix.O_NOFOLLOW, 0);
+        if (fd == -Errno.ENOENT || fd == -FileCalls.ENOTDIR) {
+            return Optional.empty();
+        }
+        try {
+            long length = fd < 0 ? fd : FileCalls.read(fd, address, 0, TEXT_MAX);
+            if (length < 0) {
+                throw StoreException.of((int) -length, "cannot read object " + object + " of the store in " + paths.root());
+            }
+            return Optional.of(quoted((int) length));
+        } finally {
+            if (fd >= 0) {
+                FileCalls.close(fd);
+            }
+        }
+    }
+
+    private String quoted(int length) {
+        StringBuilder out = new StringBuilder(length + 32).append('"');
+        for (int i = 0; i < length; i++) {
+            int c = buffer.get(i) & 0xff;
+            if (c < ' ' || c > '~' || c == '"' || c == '\\') {
+                out.append("\\u00").append(HexFormat.of().toHexDigits((byte) c));
+            } else {
+                out.append((char) c);
+            }
+        }
+        return out.append('"').toString();
     }
 
     @Override

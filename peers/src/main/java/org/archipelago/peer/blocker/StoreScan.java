@@ -1,7 +1,8 @@
 package org.archipelago.peer.blocker;
 
 import java.nio.charset.StandardCharsets;
-import java.util.OptionalLong;
+import java.util.List;
+import java.util.Optional;
 import java.util.TreeSet;
 import org.archipelago.posix.Errno;
 
@@ -21,49 +22,50 @@ import org.archipelago.posix.Errno;
 final class StoreScan {
     private static final String HEAD = "{\"names\":[";
     private static final String SIZES = "],\"sizes\":[";
+    private static final String TEXTS = "],\"texts\":[";
     private static final String CURSOR = "],\"cursor\":\"";
     private static final String TAIL = "\"}";
     private static final int CURSOR_MOST = 4 + ObjectPath.NAME_MAX;
     /** Two quotes and a comma. */
     private static final int NAME_COST = 3;
-    /** Digits and a comma. */
-    private static final int SIZE_COST = 20;
     private static final long TIME_NANOS = 50_000_000;
 
-    private final String prefix;
-    private final boolean withSizes;
+    /** What a scan tells beside names: the bytes that each object takes of the disk, or what is in it, as JSON. */
+    enum Detail { NONE, SIZES, TEXTS }
+
+    private final List<String> prefixes;
+    private final Detail detail;
     private final StringBuilder names = new StringBuilder();
-    private final StringBuilder sizes = new StringBuilder();
+    private final StringBuilder details = new StringBuilder();
     private final long end = System.nanoTime() + TIME_NANOS;
     private int bucket;
     private String after;
     private long room;
     private boolean tooSmall;
 
-    private StoreScan(int bucket, String after, String prefix, boolean withSizes, long room) {
+    private StoreScan(int bucket, String after, List<String> prefixes, Detail detail, long room) {
         this.bucket = bucket;
         this.after = after;
-        this.prefix = prefix;
-        this.withSizes = withSizes;
+        this.prefixes = prefixes;
+        this.detail = detail;
         this.room = room - HEAD.length() - SIZES.length() - CURSOR.length() - CURSOR_MOST - TAIL.length();
     }
 
     /**
      * @param cursor where to begin
-     * @param prefix of the names
-     * @param withSizes tells the bytes, too, that each object takes of the disk
+     * @param prefixes of the names: one of these
      * @param room bytes that the answer may have
      */
-    static StoreScan from(String cursor, String prefix, boolean withSizes, long room) {
+    static StoreScan from(String cursor, List<String> prefixes, Detail detail, long room) {
         if (cursor.isEmpty()) {
-            return new StoreScan(0, "", prefix, withSizes, room);
+            return new StoreScan(0, "", prefixes, detail, room);
         }
         String after = cursor.substring(Math.min(4, cursor.length()));
         if (cursor.length() < 4 || !ObjectPath.isBucket(cursor.substring(0, 3)) || cursor.charAt(3) != '/'
                 || !after.isEmpty() && !ObjectPath.isName(after)) {
             throw new StoreException(Errno.EINVAL, "not a cursor that an earlier scan has told");
         }
-        return new StoreScan(Integer.parseInt(cursor.substring(0, 3), 16), after, prefix, withSizes, room);
+        return new StoreScan(Integer.parseInt(cursor.substring(0, 3), 16), after, prefixes, detail, room);
     }
 
     /** Looks at the store. */
@@ -79,14 +81,23 @@ final class StoreScan {
         BucketPage page = new BucketPage();
         store.read(bucket, page::add);
         for (String name : page.found) {
-            OptionalLong size = withSizes ? store.allocated(name) : OptionalLong.of(0);
-            size.ifPresent(bytes -> tell(name, bytes));
+            Optional<String> known = switch (detail) {
+                case NONE -> Optional.of("");
+                case SIZES -> store.allocated(name);
+                case TEXTS -> store.text(name);
+            };
+            int cost = known.map(text -> cost(name) + text.length()).orElse(0);
+            if (cost > room) {
+                tooSmall = names.isEmpty();
+                return false;
+            }
+            room -= cost;
+            known.ifPresent(text -> tell(name, text));
             after = name;
-            if (withSizes && System.nanoTime() > end) {
+            if (detail != Detail.NONE && System.nanoTime() > end) {
                 return false;
             }
         }
-        room = page.left;
         if (page.isCut) {
             tooSmall = names.isEmpty() && page.found.isEmpty();
             return false;
@@ -96,24 +107,30 @@ final class StoreScan {
         return true;
     }
 
-    private void tell(String name, long bytes) {
+    private void tell(String name, String known) {
         String comma = names.isEmpty() ? "" : ",";
         names.append(comma).append('"').append(name).append('"');
-        if (withSizes) {
-            sizes.append(comma).append(bytes);
-        }
+        details.append(detail == Detail.NONE ? "" : comma).append(known);
+    }
+
+    private boolean isWanted(String name) {
+        return prefixes.stream().anyMatch(name::startsWith) && name.compareTo(after) > 0 && ObjectPath.isName(name);
+    }
+
+    /** Without its text. */
+    private int cost(String name) {
+        return name.length() + NAME_COST + (detail == Detail.NONE ? 0 : 1);
     }
 
     /** The first names of a bucket that are asked for and fit into what room is left. */
     private final class BucketPage {
         final TreeSet<String> found = new TreeSet<>();
-        long left = room;
+        private long left = room;
         boolean isCut;
         private String cut = "";
 
         void add(String name) {
-            if (name.startsWith(prefix) && name.compareTo(after) > 0 && (!isCut || name.compareTo(cut) < 0)
-                    && ObjectPath.isName(name) && found.add(name)) {
+            if (isWanted(name) && (!isCut || name.compareTo(cut) < 0) && found.add(name)) {
                 left -= cost(name);
                 while (left < 0) {
                     cut = found.pollLast();
@@ -121,10 +138,6 @@ final class StoreScan {
                     left += cost(cut);
                 }
             }
-        }
-
-        private int cost(String name) {
-            return name.length() + NAME_COST + (withSizes ? SIZE_COST : 0);
         }
     }
 
@@ -136,8 +149,10 @@ final class StoreScan {
     /** The answer, UTF-8 JSON. */
     byte[] answer() {
         StringBuilder out = new StringBuilder(HEAD).append(names);
-        if (withSizes) {
-            out.append(SIZES).append(sizes);
+        switch (detail) {
+            case SIZES -> out.append(SIZES).append(details);
+            case TEXTS -> out.append(TEXTS).append(details);
+            default -> { }
         }
         out.append(CURSOR);
         if (bucket < ObjectPath.BUCKETS) {

@@ -4,6 +4,7 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
+import java.io.ByteArrayOutputStream;
 import java.lang.System.Logger.Level;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
@@ -33,7 +34,7 @@ import org.archipelago.peer.host.Reactor;
 final class ControlThread {
     private static final System.Logger LOG = System.getLogger(ControlThread.class.getName());
     private static final int LIST_ROOM = 240 << 10;
-    private static final String VOLUME_PREFIX = VolumeHeader.objectOf("");
+    private static final byte[] LIST_HEAD = "{\"volumes\":[".getBytes(StandardCharsets.UTF_8);
 
     private final Reactor reactor;
     private final ExecutorService thread;
@@ -42,6 +43,7 @@ final class ControlThread {
     private final Leases leases;
     private final ObjectStore maps;
     private final VolumeDescriber describer;
+    private VolumeListing listing = VolumeListing.none();
 
     ControlThread(Reactor reactor, ExecutorService thread, ExecutorService reclaimer, VolumeStore store, Leases leases,
             ObjectStore maps, NodeIdentity me) {
@@ -51,7 +53,7 @@ final class ControlThread {
         this.store = store;
         this.leases = leases;
         this.maps = maps;
-        this.describer = new VolumeDescriber(store, leases);
+        this.describer = new VolumeDescriber(store, leases, maps);
     }
 
     /** Work that waits; returns what the reactor shall do after it. */
@@ -120,7 +122,11 @@ final class ControlThread {
         }
 
         void reply(JsonObject json) {
-            answer = done -> done.reply(json.toString().getBytes(StandardCharsets.UTF_8));
+            reply(json.toString().getBytes(StandardCharsets.UTF_8));
+        }
+
+        void reply(byte[] json) {
+            answer = done -> done.reply(json);
         }
 
         void reply(JsonObject json, long size) {
@@ -356,32 +362,26 @@ final class ControlThread {
 
     private void list(Outcome o) {
         String prefix = o.name.equals("*") ? "" : o.name;
-        JsonArray volumes = new JsonArray();
-        String last = o.argument(json -> json.has("after") ? json.get("after").getAsString() : "");
-        String after = last.isEmpty() ? "" : VolumeHeader.objectOf(last);
-        boolean more = true;
-        int room = LIST_ROOM;
-        while (more && room > 0) {
-            ObjectStore.Page page = maps.list(VOLUME_PREFIX + prefix, after);
-            more = page.more();
-            for (String object : page.names()) {
-                JsonObject description = describer.describe(object.substring(VOLUME_PREFIX.length()));
-                room -= description.toString().length() + 1;
-                if (room < 0) {
-                    more = true;
-                    break;
-                }
-                volumes.add(description);
-                after = object;
-            }
-            if (page.names().isEmpty()) {
+        String after = o.argument(json -> json.has("after") ? json.get("after").getAsString() : "");
+        if (!listing.goesOn(prefix, after)) {
+            listing = VolumeListing.none(); // before the next one: there is memory for one
+            listing = VolumeListing.read(maps, prefix, after);
+        }
+        ByteArrayOutputStream volumes = new ByteArrayOutputStream();
+        volumes.writeBytes(LIST_HEAD);
+        for (Optional<String> name = listing.next(); name.isPresent(); name = listing.next()) {
+            byte[] description = describer.describe(name.get(), listing).toString().getBytes(StandardCharsets.UTF_8);
+            if (volumes.size() + description.length > LIST_ROOM) {
                 break;
             }
+            if (volumes.size() > LIST_HEAD.length) {
+                volumes.write(',');
+            }
+            volumes.writeBytes(description);
+            listing.pass();
         }
-        JsonObject answer = new JsonObject();
-        answer.add("volumes", volumes);
-        answer.addProperty("more", more);
-        o.reply(answer);
+        volumes.writeBytes(("],\"more\":" + listing.hasMore() + "}").getBytes(StandardCharsets.UTF_8));
+        o.reply(volumes.toByteArray());
     }
 
     void close() {

@@ -57,6 +57,9 @@ final class Leases {
     /** Who holds a lock, and whether another node may take it over. */
     record Holder(LockRecord record, boolean shared) {}
 
+    /** What the names of objects begin with that say who holds volumes. */
+    static final String PARTS = "lock-,shared-,admin-";
+
     private static String leaseObject(String id) {
         return "lock-" + id;
     }
@@ -76,17 +79,25 @@ final class Leases {
     // --- looking
 
     Optional<Holder> holder(Kind kind, String volume, String id) {
+        return holder(maps, kind, volume, id);
+    }
+
+    static Optional<Holder> holder(Texts texts, Kind kind, String volume, String id) {
         if (kind == Kind.ADMIN) {
-            return read(adminObject(id), volume).map(record -> new Holder(record, false));
+            return read(texts, adminObject(id), volume).map(record -> new Holder(record, false));
         }
-        Optional<LockRecord> lease = read(leaseObject(id), volume);
+        Optional<LockRecord> lease = read(texts, leaseObject(id), volume);
         return lease.isPresent() ? lease.map(record -> new Holder(record, false))
-            : read(sharedObject(id), volume).map(record -> new Holder(record, true));
+            : read(texts, sharedObject(id), volume).map(record -> new Holder(record, true));
     }
 
     private Optional<LockRecord> read(String object, String volume) {
+        return read(maps, object, volume);
+    }
+
+    private static Optional<LockRecord> read(Texts texts, String object, String volume) {
         try {
-            return maps.readText(object).map(LockRecord::decode);
+            return texts.readText(object).map(LockRecord::decode);
         } catch (IllegalArgumentException e) {
             throw new Failure(Errno.EUCLEAN, "the lock of volume " + volume + " (object " + object + ") is damaged: " + e.getMessage()
                 + "; make sure that no node has the volume open, then `vlmc unlock -f " + volume + "`");

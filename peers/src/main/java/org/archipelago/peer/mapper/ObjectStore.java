@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.BiConsumer;
 import org.archipelago.peer.host.Caller;
 import org.archipelago.peer.host.Caller.Call;
 import org.archipelago.peer.host.Caller.Reply;
@@ -17,7 +18,7 @@ import org.archipelago.posix.Errno;
 import org.archipelago.xseg.Op;
 
 /** The objects behind one blocker's port, for control work: every call waits, and one that changes something until it is answered. Thread-safe. */
-final class ObjectStore {
+final class ObjectStore implements Texts {
     /** Most bytes of a text. */
     static final int TEXT_MAX = 16 << 10;
 
@@ -35,8 +36,8 @@ final class ObjectStore {
     /** Names of objects, with the bytes that each takes of the store where they were asked for; cursor: where the next page goes on, empty after the last. */
     record ScanPage(List<String> names, List<Long> sizes, String cursor) {}
 
-    /** A small text that is only ever replaced as a whole; empty when it is absent. */
-    Optional<byte[]> readText(String object) {
+    @Override
+    public Optional<byte[]> readText(String object) {
         Reply reply = caller.call(Call.of(port, Op.READ, object).flags(Op.FRESH).range(0, TEXT_MAX));
         if (reply.status() == Errno.ENOENT) {
             return Optional.empty();
@@ -176,12 +177,7 @@ final class ObjectStore {
      * @param cursor of the page before; empty: begins
      */
     ScanPage scan(String prefix, String cursor, boolean sizes) {
-        JsonObject argument = new JsonObject();
-        argument.addProperty("cursor", cursor);
-        argument.addProperty("sizes", sizes);
-        Reply reply = caller.call(Call.of(port, Op.SCAN, prefix).data(bytes(argument)));
-        check(reply, "cannot scan objects " + prefix);
-        JsonObject answer = JsonParser.parseString(reply.message()).getAsJsonObject();
+        JsonObject answer = scan(prefix, cursor, sizes ? "sizes" : "names");
         List<String> names = new ArrayList<>();
         answer.getAsJsonArray("names").forEach(name -> names.add(name.getAsString()));
         List<Long> allocated = new ArrayList<>();
@@ -189,6 +185,34 @@ final class ObjectStore {
             answer.getAsJsonArray("sizes").forEach(size -> allocated.add(size.getAsLong()));
         }
         return new ScanPage(names, allocated, answer.get("cursor").getAsString());
+    }
+
+    /**
+     * Walks through all texts whose names begin so.
+     *
+     * @param prefixes separated by commas
+     * @param text takes a name and what is in it, in the store's own order: what is there throughout is told once
+     */
+    void texts(String prefixes, BiConsumer<String, byte[]> text) {
+        String cursor = "";
+        do {
+            JsonObject page = scan(prefixes, cursor, "texts");
+            JsonArray names = page.getAsJsonArray("names");
+            JsonArray texts = page.getAsJsonArray("texts");
+            for (int i = 0; i < names.size(); i++) {
+                text.accept(names.get(i).getAsString(), texts.get(i).getAsString().getBytes(StandardCharsets.ISO_8859_1));
+            }
+            cursor = page.get("cursor").getAsString();
+        } while (!cursor.isEmpty());
+    }
+
+    private JsonObject scan(String prefixes, String cursor, String detail) {
+        JsonObject argument = new JsonObject();
+        argument.addProperty("cursor", cursor);
+        argument.addProperty(detail, true);
+        Reply reply = caller.call(Call.of(port, Op.SCAN, prefixes).data(bytes(argument)));
+        check(reply, "cannot list objects " + prefixes);
+        return JsonParser.parseString(reply.message()).getAsJsonObject();
     }
 
     private static byte[] bytes(JsonObject json) {

@@ -13,16 +13,18 @@ import org.archipelago.peer.mapper.LockRecord.Kind;
 final class VolumeDescriber {
     private final VolumeStore store;
     private final Leases leases;
+    private final Texts maps;
 
-    VolumeDescriber(VolumeStore store, Leases leases) {
+    VolumeDescriber(VolumeStore store, Leases leases, Texts maps) {
         this.store = store;
         this.leases = leases;
+        this.maps = maps;
     }
 
-    /** A volume that is listed; one that cannot be read, or went away, says so instead. */
-    JsonObject describe(String name) {
+    /** A volume that is listed, as these texts have it; one that cannot be read says so instead. */
+    JsonObject describe(String name, Texts texts) {
         try {
-            return describe(name, store.header(name));
+            return describe(name, VolumeStore.header(texts, name), texts);
         } catch (Failure e) {
             JsonObject json = new JsonObject();
             json.addProperty("name", name);
@@ -33,6 +35,10 @@ final class VolumeDescriber {
     }
 
     JsonObject describe(String name, VolumeHeader header) {
+        return describe(name, header, maps);
+    }
+
+    private JsonObject describe(String name, VolumeHeader header, Texts texts) {
         JsonObject json = new JsonObject();
         json.addProperty("name", name);
         json.addProperty("kind", header.readOnly() ? "snapshot" : "volume");
@@ -46,12 +52,12 @@ final class VolumeDescriber {
         }
         json.addProperty("created", header.created());
         if (!header.readOnly()) {
-            lock(json, "lease", name, header, Kind.LEASE);
+            lock(json, "lease", name, header, Kind.LEASE, texts);
         }
-        lock(json, "lock", name, header, Kind.ADMIN);
+        lock(json, "lock", name, header, Kind.ADMIN, texts);
         JsonObject metadata = new JsonObject();
         try {
-            store.notes(name, header.id()).forEach(metadata::addProperty);
+            VolumeStore.notes(texts, name, header.id()).forEach(metadata::addProperty);
         } catch (Failure e) {
             json.addProperty("problem", e.getMessage());
         }
@@ -59,10 +65,10 @@ final class VolumeDescriber {
         return json;
     }
 
-    private void lock(JsonObject json, String field, String name, VolumeHeader header, Kind kind) {
+    private void lock(JsonObject json, String field, String name, VolumeHeader header, Kind kind, Texts texts) {
         Optional<Leases.Holder> holder;
         try {
-            holder = leases.holder(kind, name, header.id());
+            holder = Leases.holder(texts, kind, name, header.id());
         } catch (Failure e) {
             json.addProperty("problem", e.getMessage());
             return;

@@ -30,6 +30,8 @@ final class VolumeStore {
     private static final System.Logger LOG = System.getLogger(VolumeStore.class.getName());
     private static final int RETRIES = 8;
     private static final int NOTES_VERSION = 1;
+    /** What the names of objects begin with that hold notes. */
+    static final String NOTES = "info-";
     private static final int COMPACT_RECORDS = 4096;
 
     private final ObjectStore maps;
@@ -55,15 +57,23 @@ final class VolumeStore {
     // --- headers
 
     Optional<VolumeHeader> find(String volume) {
+        return find(maps, volume);
+    }
+
+    private static Optional<VolumeHeader> find(Texts texts, String volume) {
         try {
-            return maps.readText(VolumeHeader.objectOf(volume)).map(bytes -> VolumeHeader.decode(volume, bytes));
+            return texts.readText(VolumeHeader.objectOf(volume)).map(bytes -> VolumeHeader.decode(volume, bytes));
         } catch (DamagedMapException e) {
             throw damaged(e);
         }
     }
 
     VolumeHeader header(String volume) {
-        return find(volume).orElseThrow(() -> new Failure(Errno.ENOENT, "volume " + volume
+        return header(maps, volume);
+    }
+
+    static VolumeHeader header(Texts texts, String volume) {
+        return find(texts, volume).orElseThrow(() -> new Failure(Errno.ENOENT, "volume " + volume
             + " does not exist (vlmc list shows those that do)"));
     }
 
@@ -264,12 +274,16 @@ final class VolumeStore {
     // --- notes: what users and Ganeti want to have kept with a volume
 
     private static String notesObject(String id) {
-        return "info-" + id;
+        return NOTES + id;
     }
 
-    Map<String, String> notes(String name, String id) {
+    private Map<String, String> notes(String name, String id) {
+        return notes(maps, name, id);
+    }
+
+    static Map<String, String> notes(Texts texts, String name, String id) {
         try {
-            return maps.readText(notesObject(id)).map(bytes -> TextObject.decode("info", NOTES_VERSION, bytes)).orElseGet(Map::of);
+            return texts.readText(notesObject(id)).map(bytes -> TextObject.decode("info", NOTES_VERSION, bytes)).orElseGet(Map::of);
         } catch (IllegalArgumentException e) {
             throw new Failure(Errno.EUCLEAN, "the notes of volume " + name + " (object " + notesObject(id) + ") are damaged: "
                 + e.getMessage());

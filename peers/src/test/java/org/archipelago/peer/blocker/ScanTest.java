@@ -103,6 +103,38 @@ final class ScanTest {
     }
 
     @Test
+    void tellsWhatIsInObjects() {
+        try (TestNode node = new TestNode(directory)) {
+            byte[] every = new byte[256];
+            for (int i = 0; i < every.length; i++) {
+                every[i] = (byte) i;
+            }
+            node.put("a-every", every);
+            node.put("b-long", new byte[20_000]);
+            node.put("b-empty", new byte[0]);
+            node.put("c-other", every);
+            Map<String, String> told = new TreeMap<>();
+            String cursor = "";
+            do {
+                Reply reply = node.direct(0, TestNode.call(Op.SCAN, "a-,b-")
+                    .data(("{\"texts\":true,\"cursor\":\"" + cursor + "\"}").getBytes(StandardCharsets.UTF_8)));
+                assertThat(reply.status()).as(reply.message()).isZero();
+                JsonObject answer = JsonParser.parseString(reply.message()).getAsJsonObject();
+                for (int i = 0; i < answer.getAsJsonArray("names").size(); i++) {
+                    told.put(answer.getAsJsonArray("names").get(i).getAsString(), answer.getAsJsonArray("texts").get(i).getAsString());
+                }
+                cursor = answer.get("cursor").getAsString();
+            } while (!cursor.isEmpty());
+            assertThat(told.keySet()).containsExactly("a-every", "b-empty", "b-long");
+            assertThat(told.get("a-every").getBytes(StandardCharsets.ISO_8859_1)).isEqualTo(every);
+            assertThat(told.get("b-empty")).isEmpty();
+            assertThat(told.get("b-long")).hasSize(16 << 10);
+            assertThat(node.sendJson(Op.SCAN, "a-,", "{}").status()).isEqualTo(Errno.EINVAL);
+            assertThat(node.sendJson(Op.SCAN, "a-,../b", "{}").status()).isEqualTo(Errno.EINVAL);
+        }
+    }
+
+    @Test
     void anEmptyStoreAndOddCursors() {
         try (TestNode node = new TestNode(directory)) {
             assertThat(scan(node::send, "*", true)).isEmpty();

@@ -6,6 +6,7 @@ import com.google.gson.JsonParser;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.archipelago.peer.Peer;
 import org.archipelago.peer.volume.MemoryStore.Content;
 import org.archipelago.posix.Errno;
@@ -15,6 +16,7 @@ import org.archipelago.xseg.Request;
 /** A blocker over a {@link MemoryStore}: answers at once, and keeps what it has open, as file blockers do. */
 final class MemoryBlocker implements Peer {
     private static final int SCAN_PAGE = 10;
+    private static final int TEXT_MAX = 16 << 10;
 
     /** As a file blocker does, so that a SYNC of everything has nothing left to do. */
     static boolean syncsAtItsStart = true;
@@ -133,8 +135,9 @@ final class MemoryBlocker implements Peer {
         JsonArray sizes = new JsonArray();
         JsonObject answer = new JsonObject();
         answer.addProperty("cursor", "");
-        for (String found : store.list(name.equals("*") ? "" : name)) {
-            if (found.compareTo(after) <= 0) {
+        JsonArray texts = new JsonArray();
+        for (String found : store.list("")) {
+            if (found.compareTo(after) <= 0 || !name.equals("*") && Stream.of(name.split(",")).noneMatch(found::startsWith)) {
                 continue;
             }
             if (names.size() == SCAN_PAGE) {
@@ -142,11 +145,16 @@ final class MemoryBlocker implements Peer {
                 break;
             }
             names.add(found);
+            texts.add(store.find(found).map(content -> new String(store.read(content, 0, (int) Math.min(TEXT_MAX, store.size(content))),
+                StandardCharsets.ISO_8859_1)).orElse(""));
             sizes.add(store.find(found).map(store::allocated).orElse(0L));
         }
         answer.add("names", names);
         if (argument.has("sizes") && argument.get("sizes").getAsBoolean()) {
             answer.add("sizes", sizes);
+        }
+        if (argument.has("texts") && argument.get("texts").getAsBoolean()) {
+            answer.add("texts", texts);
         }
         request.reply(answer.toString().getBytes(StandardCharsets.UTF_8));
     }
