@@ -3,6 +3,7 @@ package org.archipelago.peer.powercut;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -48,7 +49,7 @@ final class History {
         /** Of a volume: from the last durable version on; of a snapshot: all that it may hold. Absent: zeros. */
         final TreeMap<Integer, List<Version>> units = new TreeMap<>();
         /** Snapshots that are just made of it. */
-        private final Set<Subject> snapshots = new java.util.HashSet<>();
+        private final Set<Subject> snapshots = new HashSet<>();
 
         Subject(boolean snapshot, long size) {
             this.snapshot = snapshot;
@@ -157,7 +158,7 @@ final class History {
                     versions.put((int) unit, subject.add((int) unit, after, now));
                 }
             }
-            case "flush" -> { }
+            case "flush", "hash" -> { }
             default -> throw new IllegalArgumentException(String.join(" ", words));
         }
         return new Operation(now, words, subject, versions);
@@ -207,7 +208,8 @@ final class History {
                     operation.subject.durable(unit, NEVER);
                 }
             });
-            default -> operation.subject.units.keySet().forEach(unit -> operation.subject.durable(unit, operation.begin));
+            case "flush" -> operation.subject.units.keySet().forEach(unit -> operation.subject.durable(unit, operation.begin));
+            default -> { }
         }
     }
 

@@ -5,6 +5,7 @@ import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import com.sun.jna.Native;
 import com.sun.jna.NativeLibrary;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.BitSet;
@@ -13,10 +14,12 @@ import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.UUID;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import org.archipelago.peer.host.Caller;
 import org.archipelago.peer.host.Caller.Reply;
 import org.archipelago.peer.volume.Node;
 import org.archipelago.posix.Errno;
@@ -31,7 +34,8 @@ import org.archipelago.xseg.Op;
  *   begin STEP clone SNAPSHOT VOLUME SIZE   begin STEP zero VOLUME OFFSET LENGTH durable|-
  *   begin STEP snapshot VOLUME SNAPSHOT     begin STEP flush VOLUME        (so too a close)
  *   begin STEP grow VOLUME SIZE             begin STEP delete NAME
- *   begin STEP rename VOLUME VOLUME         end STEP
+ *   begin STEP rename VOLUME VOLUME         begin STEP hash SNAPSHOT
+ *   end STEP
  * </pre>
  *
  * <p>No two operations on one unit run at a time. Many writes lie where blocks meet.
@@ -157,6 +161,8 @@ public final class Life {
                 create(random);
             } else if (what < 993) {
                 alone(volume, () -> writeAndFlush(volume, random));
+            } else if (snapshot != null) {
+                control(snapshot, () -> run("hash " + snapshot.name, () -> hash(snapshot)));
             }
         }
     }
@@ -339,6 +345,16 @@ public final class Life {
             run("delete " + subject.name, () -> node.call(Op.DELETE, subject.name));
             gone(subject);
         });
+    }
+
+    /** In steps, until one says that it is done. */
+    private Reply hash(Subject snapshot) {
+        byte[] run = ("{\"run\": \"" + UUID.randomUUID() + "\"}").getBytes(StandardCharsets.UTF_8);
+        Reply reply;
+        do {
+            reply = node.caller.call(Caller.Call.of(Node.MAPPER, Op.HASH, snapshot.name).data(run));
+        } while (reply.status() == 0 && !JsonParser.parseString(reply.message()).getAsJsonObject().has("done"));
+        return reply;
     }
 
     private void rename(Subject volume, Random random) {
