@@ -89,7 +89,7 @@ final class Chain {
             "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-XX:+UseSerialGC", "-Xmx256m",
             "-Djna.library.path=" + directory + ":" + System.getProperty("jna.library.path"),
             "-cp", System.getProperty("java.class.path"), Life.class.getName(),
-            store.toString(), bootId(boot), Long.toString(lifeSeed), Integer.toString(history.nextStep()), Integer.toString(STEPS))
+            store.toString(), bootId(boot), "" + lifeSeed, "" + history.nextStep(), "" + STEPS)
             .redirectErrorStream(true).redirectOutput(said.toFile());
         builder.environment().put("RECORDER_ROOT", store.toString());
         builder.environment().put("RECORDER_TRACE", trace.toAbsolutePath().toString());
@@ -99,8 +99,8 @@ final class Chain {
             process.destroyForcibly().waitFor();
         }
         if (process.exitValue() != 0) {
-            throw new AssertionError("seed " + seed + ", life " + life + " ended with " + process.exitValue() + ", traces in " + traces
-                + ": " + Files.readString(said));
+            throw new AssertionError("seed %s, life %s ended with %s, traces in %s: %s".formatted(seed, life, process.exitValue(),
+                traces, Files.readString(said)));
         }
         remove(store);
     }
@@ -160,9 +160,10 @@ final class Chain {
                 }
             }
         } catch (AssertionError | RuntimeException e) {
-            throw new AssertionError(("after %s%s: %s%n    again: -Dtest=PowerCutTest -Darchipelago.seed=%s -Darchipelago.traces=%s"
-                + " -Darchipelago.state=%s").formatted(cut ? "a power cut" : "the daemon's death", taken ? ", on another node" : "",
-                e.getMessage(), seed, traces.toAbsolutePath(), state), e);
+            throw new AssertionError(("after %s%s: %s%n"
+                + "    again: -Dtest=PowerCutTest -Darchipelago.seed=%s -Darchipelago.traces=%s -Darchipelago.state=%s")
+                .formatted(cut ? "a power cut" : "the daemon's death", taken ? ", on another node" : "", e.getMessage(),
+                    seed, traces.toAbsolutePath(), state), e);
         } finally {
             remove(store);
         }

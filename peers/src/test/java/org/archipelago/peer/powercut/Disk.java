@@ -14,9 +14,10 @@ import org.archipelago.peer.powercut.Image.Contents;
 import org.archipelago.peer.powercut.Trace.Event;
 
 /**
- * A file system to which recorded calls are done again, and what of it survives a power cut. It promises no more than POSIX does,
- * and that a rename is one step: a name is durable when its directory was synced since, and not when its file was; until then it is
- * on the disk or not, whatever came before or after it. Of what several changes made of one name, the latest that is there counts.
+ * A file system to which recorded calls are done again, and what of it survives a power cut. It promises no more than
+ * POSIX does, and that a rename is one step: a name is durable when its directory was synced since, and not when its file
+ * was; until then it is on the disk or not, whatever came before or after it. Of what several changes made of one name,
+ * the latest that is there counts.
  */
 final class Disk {
     /** A file or a directory. */

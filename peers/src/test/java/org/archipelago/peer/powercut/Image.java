@@ -42,7 +42,8 @@ record Image(SortedSet<String> directories, SortedMap<String, Contents> files) {
             for (long number : contents.pages.keySet()) {
                 long left = contents.size - number * DiskFile.PAGE;
                 if (left > 0) {
-                    channel.write(ByteBuffer.wrap(contents.page(number), 0, (int) Math.min(left, DiskFile.PAGE)), number * DiskFile.PAGE);
+                    ByteBuffer page = ByteBuffer.wrap(contents.page(number), 0, (int) Math.min(left, DiskFile.PAGE));
+                    channel.write(page, number * DiskFile.PAGE);
                 }
             }
             if (channel.size() < contents.size) {

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 import org.archipelago.peer.host.Caller.Reply;
 import org.archipelago.peer.powercut.History.Subject;
 import org.archipelago.peer.powercut.History.Version;
@@ -80,15 +81,16 @@ final class Inspection {
             require(subject != null, "%s is there, and should not", name);
             long size = json.get("size").getAsLong();
             require(subject.sizes.contains(size), "%s has %s bytes, and not %s", name, size, subject.sizes);
-            require(json.get("kind").getAsString().equals(subject.snapshot ? "snapshot" : "volume"), "%s is a %s", name, json.get("kind"));
+            String kind = subject.snapshot ? "snapshot" : "volume";
+            require(json.get("kind").getAsString().equals(kind), "%s is no %s, but a %s", name, kind, json.get("kind"));
             sizes.put(name, size);
         }
         for (String name : history.there().keySet()) {
             require(sizes.containsKey(name), "%s is missing", name);
         }
         for (String[] rename : history.renames()) {
-            require(sizes.containsKey(rename[0]) != sizes.containsKey(rename[1]), "%s should have been renamed to %s: there are %s",
-                rename[0], rename[1], sizes.keySet());
+            require(sizes.containsKey(rename[0]) != sizes.containsKey(rename[1]),
+                "%s should have been renamed to %s: there are %s", rename[0], rename[1], sizes.keySet());
         }
     }
 
@@ -102,9 +104,10 @@ final class Inspection {
                 for (int i = 0; i < bytes.length / Stamp.UNIT; i++) {
                     int unit = first + i;
                     int[] steps = Stamp.read(bytes, i * Stamp.UNIT, unit);
-                    List<Version> fitting = subject.allowed(unit, afterCut).stream().filter(version -> version.is(steps)).toList();
+                    List<Version> allowed = subject.allowed(unit, afterCut);
+                    List<Version> fitting = allowed.stream().filter(version -> version.is(steps)).toList();
                     require(!fitting.isEmpty(), "%s, unit %s (block %s) holds%s, and not %s", name, unit, unit / 1024,
-                        Stamp.describe(bytes, i * Stamp.UNIT), describe(subject.allowed(unit, afterCut)));
+                        Stamp.describe(bytes, i * Stamp.UNIT), describe(allowed));
                     if (subject.units.containsKey(unit)) {
                         found.put(unit, steps);
                         from = Math.max(from, fitting.get(0).begin);
@@ -114,7 +117,8 @@ final class Inspection {
             }
         }
         if (subject.snapshot) {
-            require(from <= to, "%s was never so: it holds what was begun at %s, and not what was answered at %s", name, from, to);
+            require(from <= to, "%s was never so: it holds what was begun at %s, and not what was answered at %s",
+                name, from, to);
         }
         return found;
     }
@@ -127,7 +131,8 @@ final class Inspection {
     }
 
     private static String describe(List<Version> versions) {
-        return String.join(" or ", versions.stream().flatMap(version -> version.contents.stream()).map(Arrays::toString).toList());
+        return versions.stream().flatMap(version -> version.contents.stream()).map(Arrays::toString)
+            .collect(Collectors.joining(" or "));
     }
 
     // --- going on

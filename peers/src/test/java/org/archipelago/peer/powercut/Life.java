@@ -120,11 +120,13 @@ public final class Life {
     }
 
     private void findSubjects() {
-        for (JsonElement element : JsonParser.parseString(node.json(Op.LIST, "*", "{}").message()).getAsJsonObject().getAsJsonArray("volumes")) {
+        JsonObject list = JsonParser.parseString(node.json(Op.LIST, "*", "{}").message()).getAsJsonObject();
+        for (JsonElement element : list.getAsJsonArray("volumes")) {
             JsonObject volume = element.getAsJsonObject();
             String name = volume.get("name").getAsString();
+            boolean snapshot = volume.get("kind").getAsString().equals("snapshot");
             names.add(name);
-            subjects.put(name, new Subject(name, volume.get("kind").getAsString().equals("snapshot"), volume.get("size").getAsLong()));
+            subjects.put(name, new Subject(name, snapshot, volume.get("size").getAsLong()));
         }
     }
 
@@ -194,7 +196,7 @@ public final class Life {
         long near = random.nextInt(LARGEST) * BLOCK;
         long offset = Math.min(near, size) - NEAR / 2 + random.nextInt(NEAR);
         offset = Math.max(0, Math.min(offset, size - length)) / Stamp.SECTOR * Stamp.SECTOR;
-        return random.nextBoolean() && (offset / Stamp.UNIT * Stamp.UNIT + length) <= size ? offset / Stamp.UNIT * Stamp.UNIT : offset;
+        return random.nextBoolean() ? offset / Stamp.UNIT * Stamp.UNIT : offset;
     }
 
     private void write(Subject volume, Random random) {
@@ -208,7 +210,8 @@ public final class Life {
     private void zero(Subject volume, Random random) {
         boolean large = random.nextInt(4) == 0;
         int length = large ? (int) BLOCK * (1 + random.nextInt(2)) : sectors(random) * Stamp.SECTOR;
-        long offset = large ? random.nextInt((int) ((volume.size - length) / BLOCK) + 1) * BLOCK : offset(volume.size, length, random);
+        long offset = large ? random.nextInt((int) ((volume.size - length) / BLOCK) + 1) * BLOCK
+            : offset(volume.size, length, random);
         boolean durable = random.nextInt(10) == 0;
         int flags = (durable ? Op.FUA : 0) | (random.nextBoolean() ? Op.DISCARD : 0);
         onUnits(volume, offset, length, () -> run(range("zero", volume, offset, length, durable),
@@ -314,7 +317,8 @@ public final class Life {
         control(volume, () -> use(volume, () -> {
             String name = newName("s", SNAPSHOTS, random);
             if (!name.isEmpty()) {
-                run("snapshot " + volume.name + " " + name, () -> node.json(Op.SNAPSHOT, volume.name, "{\"name\": \"" + name + "\"}"));
+                run("snapshot " + volume.name + " " + name,
+                    () -> node.json(Op.SNAPSHOT, volume.name, "{\"name\": \"" + name + "\"}"));
                 made(new Subject(name, true, volume.size));
             }
         }));

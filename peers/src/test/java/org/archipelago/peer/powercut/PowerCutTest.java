@@ -15,9 +15,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Records what a daemon does with the files of its store, makes the states that a power cut or the daemon's death could leave, and
- * looks at each: what was flushed, or answered, is there, and nothing else. -Darchipelago.states=N looks at so many. A failure says
- * how to see it again.
+ * Records what a daemon does with the files of its store, makes the states that a power cut or the daemon's death could
+ * leave, and looks at each: what was flushed, or answered, is there, and nothing else. -Darchipelago.states=N looks at so
+ * many. A failure keeps the traces and says how to see it again.
  */
 class PowerCutTest {
     private static final int STATES = Integer.getInteger("archipelago.states", 600);
