@@ -86,7 +86,7 @@ final class Chain {
         disk.killed(new Trace.Mark(""), random).write(store);
         Path said = directory.resolve("said-" + seed);
         ProcessBuilder builder = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-XX:+UseSerialGC", "-Xmx256m",
+            "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-XX:+UseSerialGC", "-Xmx256m", "-Darchipelago.direct=" + (seed % 4 == 0),
             "-Djna.library.path=" + directory + ":" + System.getProperty("jna.library.path"),
             "-cp", System.getProperty("java.class.path"), Life.class.getName(),
             store.toString(), bootId(boot), "" + lifeSeed, "" + history.nextStep(), "" + STEPS)
