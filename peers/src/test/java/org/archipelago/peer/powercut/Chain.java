@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -34,7 +35,7 @@ final class Chain {
     private final Path directory;
     private final Path traces;
     private final boolean replays;
-    private final String only;
+    private final Optional<String> only;
     private final AtomicInteger states;
     private final Random random;
     private final History history = new History();
@@ -45,9 +46,9 @@ final class Chain {
     /**
      * @param directory for what is made on the way
      * @param traces where the lives' traces are, or are kept if something is wrong
-     * @param only state to look at; null: some of each life
+     * @param only the state to look at; empty: some of each life
      */
-    Chain(long seed, Path directory, Path traces, boolean replays, String only, AtomicInteger states) {
+    Chain(long seed, Path directory, Path traces, boolean replays, Optional<String> only, AtomicInteger states) {
         this.seed = seed;
         this.directory = directory;
         this.traces = traces;
@@ -125,7 +126,7 @@ final class Chain {
             if (points.contains(i)) {
                 for (int subset = 0; subset < SUBSETS; subset++) {
                     String state = life + "." + i + "." + subset;
-                    if (only == null || only.equals(state)) {
+                    if (only.isEmpty() || only.get().equals(state)) {
                         lookAt(state, subset > 0, events.get(i + 1), new Random(state.hashCode() + seed), false);
                     }
                 }

@@ -8,17 +8,14 @@ import com.sun.jna.NativeLibrary;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.BitSet;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.UUID;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.locks.ReadWriteLock;
-import java.util.concurrent.locks.ReentrantLock;
-import java.util.concurrent.locks.ReentrantReadWriteLock;
 import org.archipelago.peer.host.Caller;
 import org.archipelago.peer.host.Caller.Reply;
 import org.archipelago.peer.volume.Node;
@@ -59,40 +56,10 @@ public final class Life {
         static native void recorder_mark(byte[] text);
     }
 
-    /** A volume or a snapshot. */
-    private static final class Subject {
-        final String name;
-        final boolean snapshot;
-        volatile long size;
-        final ReadWriteLock inUse = new ReentrantReadWriteLock();
-        /** Held by the one control operation at a time. */
-        final ReentrantLock control = new ReentrantLock();
-        final BitSet busy = new BitSet();
-
-        Subject(String name, boolean snapshot, long size) {
-            this.name = name;
-            this.snapshot = snapshot;
-            this.size = size;
-        }
-
-        synchronized boolean take(int from, int to) {
-            int next = busy.nextSetBit(from);
-            boolean free = next < 0 || next >= to;
-            if (free) {
-                busy.set(from, to);
-            }
-            return free;
-        }
-
-        synchronized void giveBack(int from, int to) {
-            busy.clear(from, to);
-        }
-    }
-
     private final Node node;
     private final AtomicInteger steps;
     private final int lastStep;
-    private final TreeMap<String, Subject> subjects = new TreeMap<>();
+    private final TreeMap<String, Workpiece> workpieces = new TreeMap<>();
     /** Names that are in use or about to be. */
     private final Set<String> names = new HashSet<>();
 
@@ -106,7 +73,7 @@ public final class Life {
     public static void main(String[] args) throws Exception {
         Node node = new Node(DAEMON, args[1], Path.of(args[0]), 2);
         Life life = new Life(node, Integer.parseInt(args[3]), Integer.parseInt(args[4]));
-        life.findSubjects();
+        life.findWorkpieces();
         List<Thread> threads = new ArrayList<>();
         for (int i = 0; i < THREADS; i++) {
             Random random = new Random(Long.parseLong(args[2]) * THREADS + i);
@@ -119,67 +86,71 @@ public final class Life {
         Runtime.getRuntime().halt(0);
     }
 
-    private void findSubjects() {
+    private void findWorkpieces() {
         JsonObject list = JsonParser.parseString(node.json(Op.LIST, "*", "{}").message()).getAsJsonObject();
         for (JsonElement element : list.getAsJsonArray("volumes")) {
             JsonObject volume = element.getAsJsonObject();
             String name = volume.get("name").getAsString();
             boolean snapshot = volume.get("kind").getAsString().equals("snapshot");
             names.add(name);
-            subjects.put(name, new Subject(name, snapshot, volume.get("size").getAsLong()));
+            workpieces.put(name, new Workpiece(name, snapshot, volume.get("size").getAsLong()));
         }
     }
 
     private void work(Random random) {
         while (steps.get() < lastStep) {
-            Subject volume = pick(random, false);
-            Subject snapshot = pick(random, true);
             int what = random.nextInt(1000);
-            if (volume == null) {
+            if (what < 15 || pick(random, false).isEmpty()) {
                 create(random);
-            } else if (what < 520) {
-                write(volume, random);
-            } else if (what < 660) {
-                zero(volume, random);
-            } else if (what < 800) {
-                use(volume, () -> run("flush " + volume.name, () -> node.call(Op.FLUSH, volume.name)));
-            } else if (what < 850) {
-                use(volume, () -> read(volume, random));
-            } else if (what < 885) {
-                snapshot(volume, random);
-            } else if (what < 915 && snapshot != null) {
-                cloned(snapshot, random);
-            } else if (what < 930) {
-                control(volume, () -> grow(volume, random));
-            } else if (what < 940) {
-                control(volume, () -> delete(volume));
-            } else if (what < 960 && snapshot != null) {
-                control(snapshot, () -> delete(snapshot));
-            } else if (what < 975) {
-                control(volume, () -> use(volume, () -> run("flush " + volume.name, () -> node.call(Op.CLOSE, volume.name))));
-            } else if (what < 985) {
-                control(volume, () -> rename(volume, random));
-            } else if (what < 990) {
-                create(random);
-            } else if (what < 993) {
-                alone(volume, () -> writeAndFlush(volume, random));
-            } else if (snapshot != null) {
-                control(snapshot, () -> run("hash " + snapshot.name, () -> hash(snapshot)));
+            } else if (what < 100) {
+                pick(random, true).ifPresent(snapshot -> work(snapshot, what, random));
+            } else {
+                pick(random, false).ifPresent(volume -> work(volume, what, random));
             }
         }
     }
 
-    private Subject pick(Random random, boolean snapshot) {
-        synchronized (subjects) {
-            List<Subject> fitting = subjects.values().stream().filter(subject -> subject.snapshot == snapshot).toList();
-            return fitting.isEmpty() ? null : fitting.get(random.nextInt(fitting.size()));
+    private Optional<Workpiece> pick(Random random, boolean snapshot) {
+        synchronized (workpieces) {
+            List<Workpiece> fitting = workpieces.values().stream().filter(workpiece -> workpiece.snapshot == snapshot).toList();
+            return fitting.isEmpty() ? Optional.empty() : Optional.of(fitting.get(random.nextInt(fitting.size())));
+        }
+    }
+
+    private void work(Workpiece of, int what, Random random) {
+        if (what < 45) {
+            cloned(of, random);
+        } else if (what < 75) {
+            of.control(() -> delete(of));
+        } else if (what < 100) {
+            of.control(() -> run("hash " + of.name, () -> hash(of)));
+        } else if (what < 135) {
+            snapshot(of, random);
+        } else if (what < 150) {
+            of.control(() -> grow(of, random));
+        } else if (what < 160) {
+            of.control(() -> delete(of));
+        } else if (what < 170) {
+            of.control(() -> rename(of, random));
+        } else if (what < 185) {
+            of.control(() -> of.use(() -> run("flush " + of.name, () -> node.call(Op.CLOSE, of.name))));
+        } else if (what < 188) {
+            of.alone(() -> writeAndFlush(of, random));
+        } else if (what < 330) {
+            of.use(() -> run("flush " + of.name, () -> node.call(Op.FLUSH, of.name)));
+        } else if (what < 380) {
+            of.use(() -> read(of, random));
+        } else if (what < 530) {
+            zero(of, random);
+        } else {
+            write(of, random);
         }
     }
 
     // --- I/O
 
     /** So often and evenly that the next flush is expected. */
-    private void writeAndFlush(Subject volume, Random random) {
+    private void writeAndFlush(Workpiece volume, Random random) {
         for (int i = 0; i < IN_RHYTHM; i++) {
             write(volume, random);
             run("flush " + volume.name, () -> node.call(Op.FLUSH, volume.name));
@@ -199,38 +170,38 @@ public final class Life {
         return random.nextBoolean() ? offset / Stamp.UNIT * Stamp.UNIT : offset;
     }
 
-    private void write(Subject volume, Random random) {
+    private void write(Workpiece volume, Random random) {
         int length = sectors(random) * Stamp.SECTOR;
-        long offset = offset(volume.size, length, random);
+        long offset = offset(volume.size(), length, random);
         boolean durable = random.nextInt(10) == 0;
         onUnits(volume, offset, length, () -> run(range("write", volume, offset, length, durable),
             step -> node.write(volume.name, offset, Stamp.contents(step, offset, length), durable ? Op.FUA : 0)));
     }
 
-    private void zero(Subject volume, Random random) {
+    private void zero(Workpiece volume, Random random) {
         boolean large = random.nextInt(4) == 0;
         int length = large ? (int) BLOCK * (1 + random.nextInt(2)) : sectors(random) * Stamp.SECTOR;
-        long offset = large ? random.nextInt((int) ((volume.size - length) / BLOCK) + 1) * BLOCK
-            : offset(volume.size, length, random);
+        long offset = large ? random.nextInt(Math.max(1, (int) ((volume.size() - length) / BLOCK) + 1)) * BLOCK
+            : offset(volume.size(), length, random);
         boolean durable = random.nextInt(10) == 0;
         int flags = (durable ? Op.FUA : 0) | (random.nextBoolean() ? Op.DISCARD : 0);
         onUnits(volume, offset, length, () -> run(range("zero", volume, offset, length, durable),
             step -> node.zero(volume.name, offset, length, flags)));
     }
 
-    private static String range(String what, Subject volume, long offset, int length, boolean durable) {
+    private static String range(String what, Workpiece volume, long offset, int length, boolean durable) {
         return what + " " + volume.name + " " + offset + " " + length + (durable ? " durable" : " -");
     }
 
-    private void read(Subject volume, Random random) {
+    private void read(Workpiece volume, Random random) {
         int length = sectors(random) * Stamp.SECTOR;
-        check(node.read(volume.name, offset(volume.size, length, random), length), "read " + volume.name);
+        check(node.read(volume.name, offset(volume.size(), length, random), length), "read " + volume.name);
     }
 
-    private void onUnits(Subject volume, long offset, long length, Runnable work) {
+    private void onUnits(Workpiece volume, long offset, long length, Runnable work) {
         int from = (int) (offset / Stamp.UNIT);
         int to = (int) ((offset + length + Stamp.UNIT - 1) / Stamp.UNIT);
-        use(volume, () -> {
+        volume.use(() -> {
             if (volume.take(from, to)) {
                 work.run();
                 volume.giveBack(from, to);
@@ -238,65 +209,28 @@ public final class Life {
         });
     }
 
-    /** Beside others, unless it goes away. */
-    private static void use(Subject subject, Runnable work) {
-        if (subject.inUse.readLock().tryLock()) {
-            try {
-                if (subject.size > 0) {
-                    work.run();
-                }
-            } finally {
-                subject.inUse.readLock().unlock();
-            }
-        }
-    }
-
-    private static void alone(Subject subject, Runnable work) {
-        subject.inUse.writeLock().lock();
-        try {
-            if (subject.size > 0) {
-                work.run();
-            }
-        } finally {
-            subject.inUse.writeLock().unlock();
-        }
-    }
-
     // --- control operations
-
-    /** One at a time on a subject. */
-    private static void control(Subject subject, Runnable work) {
-        if (subject.control.tryLock()) {
-            try {
-                if (subject.size > 0) {
-                    work.run();
-                }
-            } finally {
-                subject.control.unlock();
-            }
-        }
-    }
 
     /** A name that nothing has; empty where there are enough. */
     private String newName(String prefix, int most, Random random) {
-        synchronized (subjects) {
+        synchronized (workpieces) {
             long there = names.stream().filter(name -> name.startsWith(prefix)).count();
             String name = prefix + random.nextInt(2 * most);
             return there < most && names.add(name) ? name : "";
         }
     }
 
-    private void made(Subject subject) {
-        synchronized (subjects) {
-            subjects.put(subject.name, subject);
+    private void made(Workpiece workpiece) {
+        synchronized (workpieces) {
+            workpieces.put(workpiece.name, workpiece);
         }
     }
 
-    private void gone(Subject subject) {
-        subject.size = 0;
-        synchronized (subjects) {
-            subjects.remove(subject.name, subject);
-            names.remove(subject.name);
+    private void gone(Workpiece workpiece) {
+        workpiece.size(0);
+        synchronized (workpieces) {
+            workpieces.remove(workpiece.name, workpiece);
+            names.remove(workpiece.name);
         }
     }
 
@@ -309,50 +243,50 @@ public final class Life {
         if (!name.isEmpty()) {
             long size = size(random);
             run("create " + name + " " + size, () -> node.json(Op.CREATE, name, "{\"size\": " + size + "}"));
-            made(new Subject(name, false, size));
+            made(new Workpiece(name, false, size));
         }
     }
 
-    private void snapshot(Subject volume, Random random) {
-        control(volume, () -> use(volume, () -> {
+    private void snapshot(Workpiece volume, Random random) {
+        volume.control(() -> volume.use(() -> {
             String name = newName("s", SNAPSHOTS, random);
             if (!name.isEmpty()) {
                 run("snapshot " + volume.name + " " + name,
                     () -> node.json(Op.SNAPSHOT, volume.name, "{\"name\": \"" + name + "\"}"));
-                made(new Subject(name, true, volume.size));
+                made(new Workpiece(name, true, volume.size()));
             }
         }));
     }
 
-    private void cloned(Subject snapshot, Random random) {
-        control(snapshot, () -> {
+    private void cloned(Workpiece snapshot, Random random) {
+        snapshot.control(() -> {
             String name = newName("v", VOLUMES, random);
             if (!name.isEmpty()) {
-                long size = Math.max(snapshot.size, random.nextInt(3) == 0 ? size(random) : 0);
+                long size = Math.max(snapshot.size(), random.nextInt(3) == 0 ? size(random) : 0);
                 run("clone " + snapshot.name + " " + name + " " + size, () -> node.json(Op.CREATE, name,
                     "{\"origin\": \"" + snapshot.name + "\", \"size\": " + size + "}"));
-                made(new Subject(name, false, size));
+                made(new Workpiece(name, false, size));
             }
         });
     }
 
-    private void grow(Subject volume, Random random) {
-        long size = Math.max(volume.size, size(random));
-        use(volume, () -> {
+    private void grow(Workpiece volume, Random random) {
+        long size = Math.max(volume.size(), size(random));
+        volume.use(() -> {
             run("grow " + volume.name + " " + size, () -> node.resize(volume.name, size));
-            volume.size = size;
+            volume.size(size);
         });
     }
 
-    private void delete(Subject subject) {
-        alone(subject, () -> {
-            run("delete " + subject.name, () -> node.call(Op.DELETE, subject.name));
-            gone(subject);
+    private void delete(Workpiece workpiece) {
+        workpiece.alone(() -> {
+            run("delete " + workpiece.name, () -> node.call(Op.DELETE, workpiece.name));
+            gone(workpiece);
         });
     }
 
     /** In steps, until one says that it is done. */
-    private Reply hash(Subject snapshot) {
+    private Reply hash(Workpiece snapshot) {
         byte[] run = ("{\"run\": \"" + UUID.randomUUID() + "\"}").getBytes(StandardCharsets.UTF_8);
         Reply reply;
         do {
@@ -361,16 +295,16 @@ public final class Life {
         return reply;
     }
 
-    private void rename(Subject volume, Random random) {
+    private void rename(Workpiece volume, Random random) {
         String name = newName("v", VOLUMES + 1, random);
         if (name.isEmpty()) {
             return;
         }
-        alone(volume, () -> {
-            long size = volume.size;
+        volume.alone(() -> {
+            long size = volume.size();
             run("rename " + volume.name + " " + name, () -> node.json(Op.RENAME, volume.name, "{\"to\": \"" + name + "\"}"));
             gone(volume);
-            made(new Subject(name, false, size));
+            made(new Workpiece(name, false, size));
         });
     }
 

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -40,9 +41,10 @@ class PowerCutTest {
     void everyStateThatIsLeft_isOneThatWasPromised() throws Exception {
         long seed = Long.getLong("archipelago.seed", System.nanoTime());
         System.out.println("PowerCutTest: -Darchipelago.seed=" + seed);
-        String traces = System.getProperty("archipelago.traces");
-        if (traces != null) {
-            new Chain(seed, directory, Path.of(traces), true, System.getProperty("archipelago.state"), states).run();
+        Optional<Path> traces = Optional.ofNullable(System.getProperty("archipelago.traces")).map(Path::of);
+        if (traces.isPresent()) {
+            Optional<String> state = Optional.ofNullable(System.getProperty("archipelago.state"));
+            new Chain(seed, directory, traces.get(), true, state, states).run();
             return;
         }
         AtomicInteger chains = new AtomicInteger();
@@ -52,7 +54,7 @@ class PowerCutTest {
             results.add(threads.submit(() -> {
                 while (states.get() < STATES) {
                     long chain = seed + chains.getAndIncrement();
-                    new Chain(chain, directory, Path.of("target", "powercut-" + chain), false, null, states).run();
+                    new Chain(chain, directory, Path.of("target", "powercut-" + chain), false, Optional.empty(), states).run();
                 }
                 return null;
             }));
