@@ -4,6 +4,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
+import java.util.Optional;
 import java.util.zip.CRC32C;
 
 /**
@@ -11,7 +12,7 @@ import java.util.zip.CRC32C;
  *
  * <pre>
  *   header, 128 bytes
- *     0  u64 magic "ARCLOG\0\0"    8  u32 version = 1    12  u32 generation
+ *     0  u64 magic "ARCLOG\0\0"    8  u32 version = 2    12  u32 generation
  *    16  u8 id[16] of the volume  32  u32 epoch          36  u32 reserved
  *    40  u8 boot[16]: boot id of the kernel that its writer runs on
  *    56  u8 writer[64]: identity of the daemon that writes it, zero padded
@@ -26,6 +27,9 @@ import java.util.zip.CRC32C;
  * <p>A record counts only when all before it do. OWN: the units are the own layer's; its data was
  * handed to the kernel before it. ZERO: the block lies nowhere, and reads as zeros; unit 0, all units. COMMIT: records 0 to upTo - 1, their data included, survive a power
  * cut if this record does; so many as block says had been made sure to before. END: the volume's map goes on elsewhere; read its header again.
+ * SEAL: it goes on in the volume's log of generation upTo, which was durable before, in epoch block; in a log that is sealed only COMMITs
+ * come later. A log whose SEAL is certain is whole, and then the next one counts too: where its writer's kernel lives, or where a COMMIT
+ * vouches for the SEAL.
  */
 public final class MapLog {
     public static final int HEADER = 128;
@@ -34,10 +38,11 @@ public final class MapLog {
     public static final int OWN = 1;
     public static final int COMMIT = 2;
     public static final int END = 3;
+    public static final int SEAL = 4;
     public static final int ZERO = 5;
 
     private static final long MAGIC = 0x0000474F4C435241L;
-    private static final int VERSION = 1;
+    private static final int VERSION = 2;
 
     private MapLog() {}
 
@@ -119,13 +124,21 @@ public final class MapLog {
         return Short.toUnsignedInt(from.getShort(at + 22));
     }
 
+    /** How a log was sealed: the records up to the SEAL, that one included, and where the volume goes on. */
+    public record Seal(long records, int generation, int epoch) {}
+
     /**
      * What a log says, as far as it holds: after the first {@code owned} records the map does not change, and the
      * first {@code committed} ones survived any power cut.
      * gap: valid records come after one that is not, as a power cut may leave them, and nothing else.
      */
-    public record Contents(
-            Header header, ByteBuffer bytes, long records, long owned, long committed, boolean ended, boolean gap) {
+    public record Contents(Header header, ByteBuffer bytes, long records, long owned, long committed, Optional<Seal> seal,
+            boolean ended, boolean gap) {
+        /** Its SEAL, when it is certain. writerLives: the kernel that took its records has them all. */
+        public Optional<Seal> whole(boolean writerLives) {
+            return seal.filter(certain -> writerLives || committed >= certain.records);
+        }
+
         /** Applies the first records to a map; damage is a record that names what the map has not. */
         public void apply(String volume, BlockMap map, long upTo) {
             for (long i = 0; i < upTo; i++) {
@@ -160,13 +173,21 @@ public final class MapLog {
         long records = 0;
         long owned = 0;
         long committed = 0;
+        Optional<Seal> seal = Optional.empty();
         boolean ended = false;
         while (!ended && isValid(bytes, header, records)) {
-            int type = type(bytes, (int) position(records));
+            int at = (int) position(records);
+            int type = type(bytes, at);
+            if (seal.isPresent() && type != COMMIT && type != END) {
+                break;
+            }
             committed = Math.max(committed, Math.min(upTo(bytes, records), records));
             records++;
             owned = type == OWN || type == ZERO ? records : owned;
             ended = type == END;
+            if (type == SEAL) {
+                seal = Optional.of(new Seal(records, (int) bytes.getLong(at + 24), block(bytes, at)));
+            }
         }
         boolean gap = false;
         for (long later = records + 1; !ended && position(later + 1) <= object.length; later++) {
@@ -177,7 +198,7 @@ public final class MapLog {
                 }
             }
         }
-        return new Contents(header, bytes, records, owned, committed, ended, gap);
+        return new Contents(header, bytes, records, owned, committed, seal, ended, gap);
     }
 
     private static boolean isValid(ByteBuffer bytes, Header header, long record) {

@@ -14,11 +14,11 @@ import java.util.Map;
  *   kind volume                     or snapshot
  *   size 10737418240                bytes
  *   block 22                        log2 of a block's bytes
- *   epoch 3                         the layer that it writes now
+ *   epoch 3                         the layer that it writes, as long as that log is not sealed
  *   generation 7                    counts its logs and checkpoints
  *   checkpoint map-5f0c...-00000006 the map's last checkpoint; - = all zero
  *   shared yes                      others may name that checkpoint too
- *   log log-5f0c...-00000007        what changed since; - = nothing can (snapshot)
+ *   log log-5f0c...-00000007        what changed since, with the logs that go on where it is sealed; - = nothing can (snapshot)
  *   origin debian13                 the snapshot that it began as; - = none
  *   created 1763800000              seconds since 1970
  *   crc32c 1a2b3c4d                 of all lines before
@@ -88,10 +88,15 @@ public record VolumeHeader(
             origin, created);
     }
 
-    /** The same volume with its map in a new checkpoint and an empty log. */
-    public VolumeHeader nextGeneration(String newCheckpoint, boolean shared, int newEpoch) {
-        return new VolumeHeader(id, kind, size, blockShift, newEpoch, generation + 1, newCheckpoint, shared,
-            logName(id, generation + 1), origin, created);
+    /** The same volume with its map in a new checkpoint and a later log. */
+    public VolumeHeader goesOn(String newCheckpoint, boolean shared, int newGeneration, int newEpoch) {
+        return new VolumeHeader(id, kind, size, blockShift, newEpoch, newGeneration, newCheckpoint, shared,
+            logName(id, newGeneration), origin, created);
+    }
+
+    /** The same volume, whose checkpoint others may name from now on. */
+    public VolumeHeader shared() {
+        return new VolumeHeader(id, kind, size, blockShift, epoch, generation, checkpoint, true, log, origin, created);
     }
 
     /** A snapshot that names the same checkpoint. */

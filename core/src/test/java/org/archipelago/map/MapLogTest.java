@@ -86,6 +86,56 @@ class MapLogTest {
             .hasMessageContaining("names block 5");
     }
 
+    /** Five records, a SEAL, and what is given behind. */
+    private static byte[] sealed(int... types) {
+        byte[] log = Arrays.copyOf(log(5, -1), (int) MapLog.position(6 + types.length));
+        ByteBuffer to = ByteBuffer.wrap(log).order(ByteOrder.LITTLE_ENDIAN);
+        int crc = MapLog.decodeHeader("v", to).crc();
+        MapLog.encode(to, (int) MapLog.position(5), crc, MapLog.SEAL, 5, 4, 0, 0, 9);
+        for (int i = 0; i < types.length; i++) {
+            int upTo = types[i] == MapLog.COMMIT ? 5 + i : 0; // the first one before the SEAL, the second one with it
+            MapLog.encode(to, (int) MapLog.position(6 + i), crc, types[i], 6 + i, 0, 0, 1, upTo);
+        }
+        return log;
+    }
+
+    @Test
+    void seal_tellsWhereTheVolumeGoesOn() {
+        MapLog.Seal seal = MapLog.decode("v", sealed()).seal().orElseThrow();
+        assertThat(seal.records()).isEqualTo(6);
+        assertThat(seal.epoch()).isEqualTo(4);
+        assertThat(seal.generation()).isEqualTo(9);
+        assertThat(MapLog.decode("v", log(20, 9)).seal()).isEmpty();
+    }
+
+    @Test
+    void sealedLog_isWholeWhereItsWriterLives_orACommitVouchesForTheSeal() {
+        assertThat(MapLog.decode("v", sealed()).whole(true)).isPresent();
+        assertThat(MapLog.decode("v", sealed()).whole(false)).isEmpty();
+        assertThat(MapLog.decode("v", sealed(MapLog.COMMIT)).whole(false)).as("up to the SEAL").isEmpty();
+        assertThat(MapLog.decode("v", sealed(MapLog.COMMIT, MapLog.COMMIT)).whole(false)).as("the SEAL too").isPresent();
+        assertThat(MapLog.decode("v", log(20, 9)).whole(true)).isEmpty();
+    }
+
+    @Test
+    void sealedLog_hasOnlyCommitsBehind() {
+        MapLog.Contents contents = MapLog.decode("v", sealed(MapLog.COMMIT, MapLog.OWN, MapLog.COMMIT));
+        assertThat(contents.records()).isEqualTo(7);
+        assertThat(contents.owned()).isEqualTo(5);
+        assertThat(contents.committed()).isEqualTo(5);
+    }
+
+    @Test
+    void sealBehindABadRecord_doesNotCount() {
+        byte[] bad = sealed(MapLog.COMMIT, MapLog.COMMIT);
+        bad[(int) MapLog.position(4) + 17] ^= 1;
+        assertThat(MapLog.decode("v", bad).seal()).isEmpty();
+        byte[] torn = sealed(MapLog.COMMIT, MapLog.COMMIT);
+        torn[(int) MapLog.position(5) + 17] ^= 1;
+        assertThat(MapLog.decode("v", torn).seal()).isEmpty();
+        assertThat(MapLog.decode("v", torn).committed()).isZero();
+    }
+
     @Test
     void mutatedLogs_areCutOrRefused() {
         long seed = Long.getLong("archipelago.seed", System.nanoTime());

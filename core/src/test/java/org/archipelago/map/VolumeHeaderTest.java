@@ -16,7 +16,7 @@ class VolumeHeaderTest {
 
     @Test
     void whatIsWritten_isRead() {
-        VolumeHeader header = header().nextGeneration("map-x-2", true, 9).withSize(11L << 30);
+        VolumeHeader header = header().goesOn("map-x-2", true, 8, 9).withSize(11L << 30);
         assertThat(VolumeHeader.decode("v", header.encode())).isEqualTo(header);
         VolumeHeader snapshot = header.snapshot(ID, "map-x-2", "v", 5);
         assertThat(VolumeHeader.decode("s", snapshot.encode())).isEqualTo(snapshot);

@@ -88,7 +88,7 @@ public final class Composer implements Peer {
             }
             volume = add(name);
         }
-        if (volume.frozen) {
+        if (volume.frozen || volume.settling && request.has(Op.FUA)) {
             volume.waiting.add(request);
         } else if (free.isEmpty()) {
             pending.add(request);
@@ -146,7 +146,7 @@ public final class Composer implements Peer {
      */
     void flushIfDue(Volume volume) {
         boolean quiet = volume.inFlight == 0 && !volume.frozen && !volume.flushing;
-        if (quiet && volume.rhythm.isFlushDue() && !volume.dirty.isEmpty() && !free.isEmpty()) {
+        if (quiet && volume.rhythm.isFlushDue() && volume.isDirty() && !free.isEmpty()) {
             volume.inFlight++;
             free.pop().beginFlush(volume, false, NOBODY_ASKED);
         }
@@ -170,17 +170,28 @@ public final class Composer implements Peer {
     }
 
     /** Lets the next exclusive operation in when nothing else is under way. */
-    private void advance(Volume volume) {
-        if (volume.exclusive.isEmpty() || volume.running.isPresent()) {
+    void advance(Volume volume) {
+        if (volume.exclusive.isEmpty()) {
+            return;
+        }
+        if (volume.running.isPresent()) {
+            volume.snapshot.ifPresent(LiveSnapshot::advance);
+            return;
+        }
+        Request request = volume.exclusive.peek();
+        if (request.op() == Op.SNAPSHOT && !volume.stopsForSnapshot) {
+            volume.running = Optional.of(request);
+            volume.snapshot = Optional.of(new LiveSnapshot(this, volume, request));
+            goOn(volume);
+            volume.snapshot.get().begin();
             return;
         }
         volume.frozen = true;
         if (volume.inFlight > 0) {
             return;
         }
-        Request request = volume.exclusive.peek();
         boolean durable = request.op() != Op.DELETE && !(request.op() == Op.OPEN && request.has(Op.EXCLUSIVE));
-        if (!durable || volume.dirty.isEmpty() && !volume.uncommitted) {
+        if (!durable || !volume.isDirty() && !volume.uncommitted) {
             volume.running = Optional.of(request);
             handOver(volume, request);
         } else if (!free.isEmpty()) {
@@ -216,7 +227,7 @@ public final class Composer implements Peer {
     private void handOver(Volume volume, Request request) {
         int op = request.op();
         boolean leaves = op == Op.CLOSE || op == Op.DELETE || op == Op.RENAME;
-        forward(request, leaves && !volume.doubtful.isEmpty() ? Op.UNCLEAN : 0, status -> {
+        forward(request, leaves && !volume.written.doubtful.isEmpty() ? Op.UNCLEAN : 0, status -> {
             if (status == Errno.ENOENT || leaves && status == 0) {
                 volume.forget();
             }
@@ -227,16 +238,73 @@ public final class Composer implements Peer {
     private void thaw(Volume volume) {
         volume.exclusive.poll();
         volume.running = Optional.empty();
+        volume.stopsForSnapshot = false;
         if (!volume.exclusive.isEmpty()) {
             reactor.execute(() -> advance(volume));
             return;
         }
+        goOn(volume);
+        removeIfIdle(volume);
+    }
+
+    /** Lets a volume's I/O go on. */
+    void goOn(Volume volume) {
         volume.frozen = false;
         for (int left = volume.waiting.size(); left > 0; left--) {
             Request request = volume.waiting.poll();
             reactor.execute(() -> data(request));
         }
-        removeIfIdle(volume);
+    }
+
+    // --- snapshots that let I/O go on
+
+    /** Takes the mapper's answer; with its sentence, where there is one, in the request's data. */
+    interface Answered {
+        void with(int status, long serviced);
+    }
+
+    /** Asks the mapper what belongs to a client's request. */
+    void ask(Request request, int op, long offset, Answered then) {
+        if (forwards.isEmpty()) {
+            then.with(Errno.EAGAIN, 0);
+            return;
+        }
+        Request copy = forwards.take();
+        copy.op(op).flags(request.flags()).targetOf(request).range(offset, request.length())
+            .data(request.dataAddress(), request.dataLength())
+            .onCompletion(done -> {
+                int status = done.status();
+                long serviced = done.serviced();
+                forwards.release(done);
+                then.with(status, serviced);
+            });
+        host.submit(copy, reactor, mapperPort);
+    }
+
+    /** Begins a flush of a volume that goes on; false: when an operation is free, the volume is told. */
+    boolean beginFlush(Volume volume, IntConsumer then) {
+        if (!free.isEmpty()) {
+            volume.inFlight++;
+            free.pop().awaitFlush(volume, then);
+            return true;
+        }
+        if (!volume.awaitsOperation) {
+            volume.awaitsOperation = true;
+            flushing.add(volume);
+        }
+        return false;
+    }
+
+    /** A snapshot that let I/O go on has ended, or turns out to need the volume stopped. */
+    void ended(Volume volume, boolean stops) {
+        volume.snapshot = Optional.empty();
+        if (stops) {
+            volume.stopsForSnapshot = true;
+            volume.running = Optional.empty();
+            advance(volume);
+        } else {
+            thaw(volume);
+        }
     }
 
     /** Hands a request to the mapper as it is, with more flags; then: when the answer has come, before it is passed on. */

@@ -168,10 +168,10 @@ final class Fill {
     private void dropped() {
         boolean absent = mover.status() == Errno.ENOENT;
         if (!absent) {
-            volume.dirty.set(block);
+            volume.written.dirty.set(block);
         }
         if (mover.status() != 0 && !absent) {
-            volume.doubtful.set(block);
+            volume.written.doubtful.set(block);
             end(mover.status());
             return;
         }
@@ -267,9 +267,9 @@ final class Fill {
     }
 
     private void moved() {
-        volume.dirty.set(block);
+        volume.written.dirty.set(block);
         if (mover.status() != 0) {
-            volume.doubtful.set(block);
+            volume.written.doubtful.set(block);
             end(mover.status());
             return;
         }
@@ -286,7 +286,7 @@ final class Fill {
         composer.bounces.release(mover);
         volume.filling.remove(Integer.valueOf(block));
         if (whole && status == 0) {
-            volume.doubtful.clear(block);
+            volume.written.doubtful.clear(block);
         }
         owner.filled(status);
     }

@@ -1,7 +1,8 @@
 package org.archipelago.peer.composer;
 
 import java.util.ArrayDeque;
-import java.util.BitSet;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.IntConsumer;
 import org.archipelago.map.VolumeLayer;
 import org.archipelago.posix.Errno;
@@ -27,8 +28,9 @@ final class Flush {
     private Request map;
     private Volume volume;
     private IntConsumer then = status -> { };
-    private BitSet blocks = new BitSet();
-    private byte[] prefix = new byte[0];
+    /** What it makes durable, one epoch's objects after another's. */
+    private final List<Written> taken = new ArrayList<>();
+    private int at;
     private int nextBlock;
     /** What was lost is given up: all that is there is made durable. */
     private boolean force;
@@ -73,13 +75,31 @@ final class Flush {
             return;
         }
         map.range(map.serviced(), 0);
-        BitSet spare = blocks;
-        blocks = volume.dirty;
-        volume.dirty = spare;
-        prefix = volume.ownPrefix;
+        for (int i = 0; i < volume.former.size(); i++) {
+            take(volume.former.get(i));
+        }
+        take(volume.written);
+        at = 0;
         nextBlock = 0;
         settling = !volume.settled;
         syncMore();
+    }
+
+    private void take(Written written) {
+        written.beginSync();
+        taken.add(written);
+    }
+
+    /** The number of the next block, of those in taken from at on, whose object is to be synced; -1: there is none. */
+    private int next() {
+        for (; at < taken.size(); at++) {
+            int block = taken.get(at).syncing.nextSetBit(nextBlock);
+            if (block >= 0) {
+                return block;
+            }
+            nextBlock = 0;
+        }
+        return -1;
     }
 
     /** Syncs objects, as many at once as there are requests. */
@@ -88,17 +108,17 @@ final class Flush {
             return;
         }
         issuing = true;
-        while ((status == 0 || force) && owner.hasDataRequest() && (settling || blocks.nextSetBit(nextBlock) >= 0)) {
+        while ((status == 0 || force) && owner.hasDataRequest() && (settling || next() >= 0)) {
             Request request;
             if (settling) {
                 settling = false;
                 request = owner.takeDataRequest().op(Op.SYNC).flags(0).target(EVERYTHING).cookie(-1);
             } else {
-                int block = blocks.nextSetBit(nextBlock);
+                int block = next();
                 nextBlock = block + 1;
-                VolumeLayer.writeName(owner.nameBuffer(), 0, prefix, block);
+                VolumeLayer.writeName(owner.nameBuffer(), 0, taken.get(at).prefix(), block);
                 request = owner.takeDataRequest().op(Op.SYNC).flags(force ? Op.FORCE : 0)
-                    .target(owner.nameBuffer(), 0, VolumeLayer.NAME_LENGTH).cookie(block);
+                    .target(owner.nameBuffer(), 0, VolumeLayer.NAME_LENGTH).cookie((long) at << Integer.SIZE | block);
             }
             composer.host.submit(request, composer.reactor, composer.blockerPort);
         }
@@ -123,7 +143,8 @@ final class Flush {
 
     /** A write that failed may have failed to make the object. */
     private boolean neverMade(Request request) {
-        return request.status() == Errno.ENOENT && request.cookie() >= 0 && volume.doubtful.get((int) request.cookie());
+        long cookie = request.cookie();
+        return request.status() == Errno.ENOENT && cookie >= 0 && taken.get((int) (cookie >>> Integer.SIZE)).doubtful.get((int) cookie);
     }
 
     private void marked() {
@@ -133,15 +154,16 @@ final class Flush {
     }
 
     private void end() {
+        for (int i = 0; i < taken.size(); i++) {
+            taken.get(i).endSync(status == 0);
+        }
+        taken.clear();
         if (status == 0) {
             volume.settled = true;
+            volume.former.removeIf(Written::isClean);
         } else {
-            if (prefix == volume.ownPrefix) {
-                volume.dirty.or(blocks);
-            }
             volume.uncommitted = true;
         }
-        blocks.clear();
         composer.flushRequests.release(map);
         volume.flushing = false;
         int result = status;

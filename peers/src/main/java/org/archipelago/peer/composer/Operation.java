@@ -6,7 +6,6 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.function.IntConsumer;
 import org.archipelago.map.BlockMap;
-import org.archipelago.map.Layer;
 import org.archipelago.map.MapReply;
 import org.archipelago.map.VolumeHeader;
 import org.archipelago.peer.host.RequestPool;
@@ -51,6 +50,8 @@ final class Operation {
     private final IntConsumer flushedForThis = this::flushedForThis;
     private final IntConsumer flushedForComposer = this::flushedForComposer;
     private IntConsumer whenFlushed = flushStatus -> { };
+    /** It waits for a flush on behalf of the composer itself. */
+    private boolean forComposer;
 
     private Volume volume;
     private Request parent;
@@ -127,6 +128,11 @@ final class Operation {
         boolean moves = request.op() == Op.READ || request.op() == Op.WRITE;
         return request.op() == Op.FLUSH || request.offset() >= 0 && request.length() >= 0
             && request.offset() <= Long.MAX_VALUE - request.length() && (!moves || request.length() <= request.dataLength());
+    }
+
+    /** Whether what it writes is durable before it is answered. */
+    boolean isDurable() {
+        return durable;
     }
 
     private boolean writes() {
@@ -292,7 +298,7 @@ final class Operation {
         }
         data[free++] = request;
         if (writes() && !(op == Op.WRITE && durable && request.status() == 0)) {
-            volume.dirty.set((int) request.cookie()); // only now: a flush that ran meanwhile has not covered it
+            volume.written.dirty.set((int) request.cookie()); // only now: a flush that ran meanwhile has not covered it
         }
         if (request.status() != 0) {
             // an object that a map names but that is not there is lost data, not an absent volume
@@ -307,7 +313,7 @@ final class Operation {
 
     /** The write has failed, and may have left something in the objects of these blocks. */
     private void doubt(int firstBlock, int lastBlock) {
-        volume.doubtful.set(firstBlock, lastBlock + 1);
+        volume.written.doubtful.set(firstBlock, lastBlock + 1);
         overtaking = volume.begun;
     }
 
@@ -361,7 +367,7 @@ final class Operation {
             return commitTo >= 0 && mustEndWhatBegan(); // a commit must not reach across it
         }
         boolean drops = op == Op.ZERO && !zero && coversBlock();
-        boolean whole = (flags & MapReply.FLATTEN) != 0 || zero && (volume.inherited || volume.doubtful.get(block));
+        boolean whole = (flags & MapReply.FLATTEN) != 0 || zero && (volume.inherited || volume.written.doubtful.get(block));
         boolean needsFill = drops || whole || (flags & MapReply.FILL) != 0;
         if (!needsFill && !volume.isFilling(block)) {
             return false;
@@ -482,12 +488,12 @@ final class Operation {
 
     private void awaitFlush() {
         phase = Phase.FLUSH_WAIT;
-        if (volume.dirty.isEmpty() && !volume.uncommitted && !volume.flushing) {
+        if (!volume.isDirty() && !volume.uncommitted && !volume.flushing) {
             phase = Phase.DONE;
             pump();
             return;
         }
-        if (volume.flushing && parent.op() == Op.FLUSH && volume.dirty.isEmpty() && !volume.uncommitted) {
+        if (volume.flushing && parent.op() == Op.FLUSH && volume.written.dirty.isEmpty() && !volume.uncommitted) {
             volume.flushSharers.add(this); // nothing was written since it began
             return;
         }
@@ -505,6 +511,19 @@ final class Operation {
         phase = Phase.FLUSH_WAIT;
         whenFlushed = then;
         flush.run(ofVolume, givesUp, flushedForComposer);
+    }
+
+    /** The same where I/O goes on, and another flush may be under way. */
+    void awaitFlush(Volume ofVolume, IntConsumer then) {
+        volume = ofVolume;
+        op = Op.FLUSH;
+        phase = Phase.FLUSH_WAIT;
+        whenFlushed = then;
+        forComposer = true;
+        volume.flushWaiters.add(this);
+        if (!volume.flushing) {
+            runFlush();
+        }
     }
 
     private void flushedForComposer(int flushStatus) {
@@ -540,6 +559,11 @@ final class Operation {
 
     /** held: whether the lease is still this node's; else what was just written is in no map. */
     void flushed(int flushStatus, boolean held) {
+        if (forComposer) {
+            forComposer = false;
+            flushedForComposer(flushStatus);
+            return;
+        }
         status = flushStatus == 0 && !held && parent.op() != Op.FLUSH ? Errno.EBUSY : flushStatus;
         phase = Phase.DONE;
         pump();
@@ -564,6 +588,7 @@ final class Operation {
                 durable = false;
                 op = Op.FLUSH;
                 awaitFlush();
+                composer.advance(volume);
                 return;
             }
         }

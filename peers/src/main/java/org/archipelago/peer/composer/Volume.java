@@ -3,17 +3,13 @@ package org.archipelago.peer.composer;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.BitSet;
 import java.util.List;
 import java.util.Optional;
-import org.archipelago.map.VolumeLayer;
 import org.archipelago.xseg.Request;
 import org.archipelago.xseg.Target;
 
 /** What a composer knows of a volume while it is in use; on its reactor's thread. */
 final class Volume {
-    private static final byte[] NOTHING = new byte[0];
-
     final Target name;
     /** Operations under way. */
     int inFlight;
@@ -31,14 +27,19 @@ final class Volume {
     boolean frozen;
     /** Stands in the composer's queue for a free operation. */
     boolean awaitsOperation;
-    /** The exclusive operation that has the volume. */
+    /** The exclusive operation that has the volume; that one's steps, when it is a snapshot that lets I/O go on. */
     Optional<Request> running = Optional.empty();
+    Optional<LiveSnapshot> snapshot = Optional.empty();
+    /** The mapper says that the snapshot needs the volume stopped. */
+    boolean stopsForSnapshot;
+    /** Writes that are durable by themselves wait with those behind exclusive operations. */
+    boolean settling;
+    /** A SEAL was sent, and it is not known whether the volume was sealed. */
+    boolean sealOut;
 
-    /** Blocks whose own object was written since the last flush, and what these objects' names begin with. */
-    BitSet dirty = new BitSet();
-    byte[] ownPrefix = NOTHING;
-    /** Blocks that a failed write may have left something in that no map names; their objects may be absent. */
-    final BitSet doubtful = new BitSet();
+    /** What was written to the objects that it writes now; and to those of former epochs that no flush has made durable yet. */
+    Written written = new Written();
+    final List<Written> former = new ArrayList<>();
     /** Something was committed since the last flush; true at first, since a former daemon may have. */
     boolean uncommitted = true;
     /** A former daemon's writes have been made durable. */
@@ -63,14 +64,29 @@ final class Volume {
     /** Whether nothing would be lost if this were forgotten. */
     boolean isIdle() {
         return inFlight == 0 && !frozen && exclusive.isEmpty() && waiting.isEmpty() && flushWaiters.isEmpty()
-            && dirty.isEmpty() && doubtful.isEmpty();
+            && !isDirty() && written.doubtful.isEmpty();
+    }
+
+    /** Whether objects were written since the last flush began. */
+    boolean isDirty() {
+        return !written.dirty.isEmpty() || !former.isEmpty();
+    }
+
+    /** Whether operations are under way that write; durable: such as are durable by themselves. */
+    boolean isWriting(boolean durable) {
+        for (int i = 0; i < writers.size(); i++) {
+            if (!durable || writers.get(i).isDurable()) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /** The volume is not this node's any more, or not there: what was written to it is no concern of ours. */
     void forget() {
-        dirty.clear();
-        doubtful.clear();
-        ownPrefix = NOTHING;
+        written = new Written(); // a flush that is under way has the former one
+        former.clear();
+        sealOut = false;
         uncommitted = true;
         settled = false;
         closeFailed = false;
@@ -78,17 +94,28 @@ final class Volume {
 
     /** An object of the volume's own, named in an answer of the mapper, is about to be written. */
     void writesTo(ByteBuffer reply, int nameAt) {
-        boolean same = ownPrefix.length == VolumeLayer.PREFIX_LENGTH;
-        for (int i = VolumeLayer.PREFIX_LENGTH - 1; same && i >= 0; i--) {
-            same = ownPrefix[i] == reply.get(nameAt + i);
+        if (written.isOf(reply, nameAt)) {
+            return;
         }
-        if (!same) { // another epoch, or another volume of this name: what is known is of objects that it does not write
-            dirty.clear();
-            doubtful.clear();
-            inherited &= ownPrefix.length == 0;
-            ownPrefix = new byte[VolumeLayer.PREFIX_LENGTH];
-            reply.get(nameAt, ownPrefix);
+        if (sealOut) {
+            sealed(); // the SEAL took effect though it was said to have failed
+        } else if (!written.isNew()) { // another epoch, or another volume of this name: what is known is of objects that it does not write
+            inherited = false;
+            written = new Written();
+            former.clear();
         }
+        written.of(reply, nameAt);
+    }
+
+    /** From now on it writes other objects, and to those before nobody writes any more. */
+    void sealed() {
+        if (!written.isNew()) {
+            former.add(written);
+        }
+        written = new Written();
+        inherited = false;
+        uncommitted = true;
+        sealOut = false;
     }
 
     boolean isFilling(int block) {

@@ -86,10 +86,35 @@ final class ControlThread {
 
     /** An operation that may change a volume; after: on the reactor, with how the volume goes on. */
     void execute(Request request, Optional<VolumeState> held, Consumer<Optional<VolumeState>> after) {
-        Outcome outcome = new Outcome(request, held);
+        execute(new Outcome(request, held), outcome -> {
+            held.ifPresent(VolumeState::prune);
+            perform(outcome);
+        }, after);
+    }
+
+    /** Makes the log that a volume shall go on in, in a new epoch, for a snapshot; then: on the reactor, with that log, before the answer. */
+    void prepare(Request request, VolumeState volume, Consumer<Optional<LogState>> then) {
+        LogState last = volume.log;
+        Outcome prepared = new Outcome(request, Optional.empty());
+        execute(prepared, o -> {
+            LogState made = store.prepare(o.name, volume.header().id(), last.generation, last.epoch + 1, Optional.of(name(o, "name")));
+            o.made = Optional.of(made);
+            o.count(made.generation);
+        }, ignored -> then.accept(prepared.made));
+    }
+
+    /** Makes a snapshot of a volume as it was before a log, while it goes on; then: on the reactor, before the answer. */
+    void snapshot(Request request, VolumeState volume, LogState from, Runnable then) {
+        execute(new Outcome(request, Optional.empty()), o -> store.snapshot(volume, from.generation, from.epoch, name(o, "name")),
+            ignored -> then.run());
+    }
+
+    private void execute(Outcome outcome, Consumer<Outcome> operation, Consumer<Optional<VolumeState>> after) {
+        Request request = outcome.request;
+        Optional<VolumeState> held = outcome.state;
         execute(ignored -> {
             try {
-                perform(outcome);
+                operation.accept(outcome);
             } catch (Failure e) {
                 outcome.fail(e.errno(), e.getMessage());
             }
@@ -109,16 +134,26 @@ final class ControlThread {
         final Request request;
         final String name;
         Optional<VolumeState> state;
+        Optional<LogState> made = Optional.empty();
+        private final long length;
+        /** Read once, on the reactor: others may write to a request's data. */
+        private final byte[] argument;
         private Consumer<Request> answer = done -> done.complete(0);
 
         Outcome(Request request, Optional<VolumeState> state) {
             this.request = request;
             this.name = request.target();
             this.state = state;
+            this.length = Math.max(0, Math.min(request.length(), request.dataLength()));
+            this.argument = request.payload(length > Caller.PAYLOAD_MAX ? 0 : (int) length);
         }
 
         void fail(int errno, String message) {
             answer = done -> done.fail(errno, message);
+        }
+
+        void count(long number) {
+            answer = done -> done.complete(number);
         }
 
         void reply(JsonObject json) {
@@ -135,12 +170,11 @@ final class ControlThread {
 
         /** Takes what it needs from the request's argument. */
         <T> T argument(Function<JsonObject, T> take) {
-            long length = Math.min(request.length(), request.dataLength());
             if (length > Caller.PAYLOAD_MAX) {
                 throw new Failure(Errno.EMSGSIZE, "the argument of " + Op.name(request.op()) + " " + name + " has " + length + " bytes; "
                     + Caller.PAYLOAD_MAX + " are allowed");
             }
-            String text = new String(request.payload((int) Math.max(0, length)), StandardCharsets.UTF_8);
+            String text = new String(argument, StandardCharsets.UTF_8);
             try {
                 return take.apply(text.isEmpty() ? new JsonObject() : JsonParser.parseString(text).getAsJsonObject());
             } catch (JsonParseException | IllegalStateException | UnsupportedOperationException | IllegalArgumentException e) {

@@ -8,7 +8,6 @@ import org.archipelago.map.ImageLayer;
 import org.archipelago.map.Layer;
 import org.archipelago.map.Sha256;
 import org.archipelago.map.VolumeHeader;
-import org.archipelago.map.VolumeLayer;
 import org.archipelago.posix.Errno;
 
 /**
@@ -89,8 +88,7 @@ final class Hashing implements LongRuns.Run {
             return;
         }
         byte[] hash = writer.hash(bytes, length);
-        boolean own = whole.isPresent() && whole.get() instanceof VolumeLayer layer && layer.equals(source.header().ownLayer());
-        if (into.isPresent() && own) {
+        if (into.isPresent() && whole.equals(Optional.of(source.map.layerAt(source.map.own())))) {
             writer.take(whole.get().object(number).toString(), hash);
         } else {
             writer.copy(hash, bytes, length);

@@ -2,6 +2,8 @@ package org.archipelago.peer.mapper;
 
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
+import java.util.Optional;
+import java.util.function.IntConsumer;
 import org.archipelago.map.BlockMap;
 import org.archipelago.map.MapLog;
 import org.archipelago.map.VolumeHeader;
@@ -33,7 +35,7 @@ final class LogWriter {
     private final VolumeState volume;
     private final StoreRequests requests;
     private final Flushed whenFlushed;
-    private final Runnable whenIdle;
+    private final Runnable whenQuiet;
     private final StoreRequests.Borrower write = this::write;
     private final StoreRequests.Borrower sync = this::sync;
     private final Completion onWritten = this::written;
@@ -44,28 +46,39 @@ final class LogWriter {
     private final ArrayDeque<Request> batch = new ArrayDeque<>();
     private final ArrayDeque<Request> flushes = new ArrayDeque<>();
     private final ArrayDeque<Request> flushing = new ArrayDeque<>();
+    /** What those in flushing wait for, as the volume counts; and the log that is being marked for them, with how many. */
+    private long flushUpTo;
+    private LogState marked;
+    private long markedUpTo;
+    /** Who wants the log sealed, and the one that it shall go on in. */
+    private Optional<Seal> sealing = Optional.empty();
     private boolean going;
-    /** A write, a sync is out; whether the write marks what the flushing ones wait for; that one was answered. */
+    /** A write, a sync is out; whether the write marks, seals; that one was answered. */
     private boolean writing;
     private boolean marking;
+    private boolean closing;
     private boolean syncing;
     private boolean written;
     private boolean synced;
     private int writeStatus;
     private int syncStatus;
-    /** Records of the write that is out. */
+    /** The log of the write that is out, and its records. */
+    private LogState target;
     private int records;
-    private long flushUpTo;
 
-    /** requests: with buffers of {@value #BUFFER} bytes; whenIdle: told each time that all is answered. */
-    LogWriter(Host host, Reactor reactor, int port, VolumeState volume, StoreRequests requests, Flushed whenFlushed, Runnable whenIdle) {
+    private record Seal(LogState next, IntConsumer then) {}
+
+    /** requests: with buffers of {@value #BUFFER} bytes; whenQuiet: told each time that something was answered and nothing more can be begun. */
+    LogWriter(Host host, Reactor reactor, int port, VolumeState volume, StoreRequests requests, Flushed whenFlushed, Runnable whenQuiet) {
         this.host = host;
         this.reactor = reactor;
         this.port = port;
         this.volume = volume;
+        this.marked = volume.log;
+        this.target = volume.log;
         this.requests = requests;
         this.whenFlushed = whenFlushed;
-        this.whenIdle = whenIdle;
+        this.whenQuiet = whenQuiet;
     }
 
     /** Answers a FLUSH that has ended. */
@@ -74,7 +87,7 @@ final class LogWriter {
     }
 
     boolean isIdle() {
-        return !going && !writing && !syncing && commits.isEmpty() && flushes.isEmpty();
+        return !going && !writing && !syncing && commits.isEmpty() && flushes.isEmpty() && flushing.isEmpty() && sealing.isEmpty();
     }
 
     /** COMMIT: the request's range is the volume's own; DISCARD: it is blocks that lie nowhere. */
@@ -91,8 +104,8 @@ final class LogWriter {
 
     /** FLUSH: records before the request's offset, whose data is durable, shall survive a power cut. */
     void flush(Request request) {
-        volume.backed = Math.max(volume.backed, Math.min(request.offset(), volume.records));
-        if (request.offset() <= volume.committed && volume.refused <= volume.records) {
+        volume.backed = Math.max(volume.backed, Math.min(request.offset(), volume.log.end()));
+        if (!isDue(request.offset())) {
             whenFlushed.with(request, 0);
         } else {
             flushes.add(request);
@@ -100,12 +113,22 @@ final class LogWriter {
         }
     }
 
+    /**
+     * Seals the log: the volume goes on in the next one once the SEAL is with the kernel. then: told how that went; after a
+     * failure the SEAL may be there all the same, until the log's next write, so the next one must not be used otherwise.
+     */
+    void seal(LogState next, IntConsumer then) {
+        sealing = Optional.of(new Seal(next, then));
+        go();
+    }
+
     private void go() {
         if (going) {
             return;
         }
         going = true;
-        while (written || synced || !writing && (!commits.isEmpty() || !flushes.isEmpty() && !syncing)) {
+        boolean more = true;
+        while (more) {
             if (written) {
                 written = false;
                 endWrite();
@@ -113,13 +136,47 @@ final class LogWriter {
                 synced = false;
                 endSync();
             } else {
-                writing = true;
-                requests.lend(write);
+                more = !writing && (!commits.isEmpty() || sealing.isPresent() || mustMark());
+                if (more) {
+                    writing = true;
+                    requests.lend(write);
+                }
             }
         }
         going = false;
-        if (isIdle()) {
-            whenIdle.run();
+        whenQuiet.run();
+    }
+
+    // --- what is marked as durable: a log never before those that it follows
+
+    /** Whether such a flush has something to write. */
+    private boolean isDue(long upTo) {
+        return due(upTo).isDue(upTo);
+    }
+
+    /** The first log that it has to write in; the present one, where none before has to be. */
+    private LogState due(long upTo) {
+        for (int i = 0; i < volume.sealed.size(); i++) {
+            if (volume.sealed.get(i).isDue(upTo)) {
+                return volume.sealed.get(i);
+            }
+        }
+        return volume.log;
+    }
+
+    /** Whether a log shall be marked now. */
+    private boolean mustMark() {
+        return !syncing && !(flushing.isEmpty() && flushes.isEmpty());
+    }
+
+    /** Takes together who waits for a flush. */
+    private void gather() {
+        if (flushing.isEmpty()) {
+            flushUpTo = 0;
+            while (!flushes.isEmpty()) {
+                flushUpTo = Math.max(flushUpTo, Math.min(flushes.peek().offset(), volume.log.end()));
+                flushing.add(flushes.poll());
+            }
         }
     }
 
@@ -128,29 +185,43 @@ final class LogWriter {
     private void write(Request request) {
         ByteBuffer buffer = request.data();
         records = 0;
-        while (!commits.isEmpty() && records + blocksOf(commits.peek()) <= BATCH) {
-            Request commit = commits.poll();
-            encode(buffer, commit);
-            batch.add(commit);
-        }
-        marking = !flushes.isEmpty() && !syncing && records < BATCH;
+        target = volume.log;
+        marking = mustMark();
         if (marking) {
-            flushUpTo = 0;
-            while (!flushes.isEmpty()) {
-                flushUpTo = Math.max(flushUpTo, Math.min(flushes.peek().offset(), volume.records));
-                flushing.add(flushes.poll());
+            gather();
+            marked = due(flushUpTo);
+            target = marked;
+        }
+        if (target == volume.log) {
+            int room = BATCH - 2; // a SEAL and a COMMIT
+            while (!commits.isEmpty() && (records == 0 || records + blocksOf(commits.peek()) <= room)) {
+                Request commit = commits.poll();
+                encode(buffer, commit);
+                batch.add(commit);
             }
-            MapLog.encode(buffer, MapLog.RECORD * records, volume.logCrc, MapLog.COMMIT, volume.records + records,
-                (int) volume.committed, 0, 0, flushUpTo);
-            records++;
+        }
+        marking &= records < BATCH;
+        if (marking) {
+            markedUpTo = marked.upTo(flushUpTo);
+            put(buffer, MapLog.COMMIT, (int) marked.committed, markedUpTo);
+        }
+        closing = target == volume.log && sealing.isPresent() && records < BATCH;
+        if (closing) {
+            LogState next = sealing.get().next;
+            put(buffer, MapLog.SEAL, next.epoch, next.generation);
         }
         int length = MapLog.RECORD * records;
-        for (long stale = volume.records + records; stale < volume.refused; stale++) {
+        for (long stale = target.records + records; stale < target.refused; stale++) {
             MapLog.clear(buffer, length); // a write that failed may have left its records there: they must not count
             length += MapLog.RECORD;
         }
-        request.op(Op.WRITE).target(volume.logObject).range(MapLog.position(volume.records), length).onCompletion(onWritten);
+        request.op(Op.WRITE).target(target.object).range(MapLog.position(target.records), length).onCompletion(onWritten);
         host.submit(request, reactor, port);
+    }
+
+    private void put(ByteBuffer buffer, int type, int block, long upTo) {
+        MapLog.encode(buffer, MapLog.RECORD * records, target.crc, type, target.records + records, block, 0, 0, upTo);
+        records++;
     }
 
     private static int blocksOf(Request commit) {
@@ -196,7 +267,7 @@ final class LogWriter {
                 first = 0;
                 count = UNITS;
             }
-            MapLog.encode(buffer, MapLog.RECORD * records, volume.logCrc, type, volume.records + records, block, first, count, 0);
+            MapLog.encode(buffer, MapLog.RECORD * records, target.crc, type, target.records + records, block, first, count, 0);
         }
     }
 
@@ -204,9 +275,9 @@ final class LogWriter {
         writeStatus = request.status();
         if (writeStatus == 0) {
             apply(request.data());
-            volume.refused = 0;
+            target.refused = 0;
         } else {
-            volume.refused = Math.max(volume.refused, volume.records + records);
+            target.refused = Math.max(target.refused, target.records + records);
         }
         requests.giveBack(request);
         written = true;
@@ -216,33 +287,42 @@ final class LogWriter {
     private void apply(ByteBuffer buffer) {
         for (int i = 0; i < records; i++) {
             int at = MapLog.RECORD * i;
-            volume.records++;
-            volume.lastRecord = buffer.getInt(at);
+            target.records++;
+            if (target.sealed == 0) {
+                target.lastRecord = buffer.getInt(at);
+            }
             switch (MapLog.type(buffer, at)) {
                 case MapLog.OWN -> {
                     volume.map.commit(MapLog.block(buffer, at), MapLog.unit(buffer, at), MapLog.count(buffer, at));
-                    volume.owned = volume.records;
+                    target.owned = target.records;
                 }
                 case MapLog.ZERO -> {
                     volume.map.zero(MapLog.block(buffer, at));
-                    volume.owned = volume.records;
+                    target.owned = target.records;
                 }
                 default -> { }
             }
+        }
+        if (closing) {
+            volume.seal(sealing.get().next);
         }
     }
 
     private void endWrite() {
         int status = writeStatus;
-        boolean marked = marking;
         writing = false;
-        syncing |= marked && status == 0;
+        syncing = marking && status == 0 || syncing;
         while (!batch.isEmpty()) {
             batch.poll().complete(status);
         }
-        if (marked && status == 0) {
+        if (closing) {
+            IntConsumer then = sealing.get().then;
+            sealing = Optional.empty();
+            then.accept(status);
+        }
+        if (marking && status == 0) {
             requests.lend(sync);
-        } else if (marked) {
+        } else if (marking) {
             endFlush(status);
         }
     }
@@ -250,7 +330,7 @@ final class LogWriter {
     // --- syncing
 
     private void sync(Request request) {
-        request.op(Op.SYNC).target(volume.logObject).onCompletion(onSynced);
+        request.op(Op.SYNC).target(marked.object).onCompletion(onSynced);
         host.submit(request, reactor, port);
     }
 
@@ -263,12 +343,15 @@ final class LogWriter {
 
     private void endSync() {
         syncing = false;
-        if (syncStatus == 0) {
-            volume.committed = Math.max(volume.committed, flushUpTo);
-        } else {
-            volume.logLost = true;
+        if (syncStatus != 0) {
+            marked.lost = true;
+            endFlush(syncStatus);
+            return;
         }
-        endFlush(syncStatus);
+        marked.committed = Math.max(marked.committed, markedUpTo);
+        if (!isDue(flushUpTo)) {
+            endFlush(0);
+        }
     }
 
     private void endFlush(int status) {

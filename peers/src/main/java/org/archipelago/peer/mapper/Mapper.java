@@ -14,6 +14,7 @@ import org.archipelago.peer.Peer;
 import org.archipelago.peer.host.Host;
 import org.archipelago.peer.host.Reactor;
 import org.archipelago.peer.mapper.Leases.Use;
+import org.archipelago.peer.mapper.VolumeState.Compaction;
 import org.archipelago.peer.mapper.VolumeState.Lease;
 import org.archipelago.posix.Errno;
 import org.archipelago.xseg.Op;
@@ -37,6 +38,7 @@ public final class Mapper implements Peer {
     private final Reactor reactor;
     private final int blockermPort;
     private final ControlThread control;
+    private final long longLog;
     private final LongRuns longRuns;
     private final StoreRequests requests;
     private final TargetTable<Slot> volumes;
@@ -75,6 +77,7 @@ public final class Mapper implements Peer {
         this.reactor = reactor;
         this.blockermPort = blockermPort;
         this.control = control.thread(reactor);
+        this.longLog = control.longLog();
         this.longRuns = control.longRuns();
         this.requests = new StoreRequests(host.pool(reactor, "mapper", control.requests(), LogWriter.BUFFER));
         this.volumes = new TargetTable<>(absent);
@@ -87,9 +90,16 @@ public final class Mapper implements Peer {
             return;
         }
         switch (request.op()) {
-            case Op.MAPR, Op.MAPW, Op.COMMIT, Op.FLUSH, Op.SYNC -> map(request);
+            case Op.MAPR, Op.MAPW, Op.COMMIT, Op.FLUSH, Op.SYNC, Op.PREPARE, Op.SEAL -> map(request);
             case Op.PING -> request.complete(0);
-            case Op.OPEN, Op.CLOSE, Op.CREATE, Op.SNAPSHOT, Op.RESIZE, Op.DELETE, Op.RENAME -> hold(request);
+            case Op.SNAPSHOT -> {
+                if (request.offset() > 0) {
+                    map(request); // of a volume that goes on
+                } else {
+                    hold(request);
+                }
+            }
+            case Op.OPEN, Op.CLOSE, Op.CREATE, Op.RESIZE, Op.DELETE, Op.RENAME -> hold(request);
             case Op.INFO -> {
                 volumes.find(request).lookedAt = System.nanoTime() - LOOK_NANOS; // what is read after it is as new
                 control.run(request);
@@ -158,7 +168,7 @@ public final class Mapper implements Peer {
                     request.complete(Errno.EINVAL);
                 }
             }
-            case Op.SYNC -> request.complete(volume.owned);
+            case Op.SYNC -> request.complete(volume.owned());
             case Op.FLUSH -> {
                 if (volume.lease == Lease.NONE) {
                     request.complete(volume.unopened ? Errno.EIO : 0);
@@ -166,6 +176,9 @@ public final class Mapper implements Peer {
                     log(slot, volume).flush(request);
                 }
             }
+            case Op.PREPARE -> prepare(slot, volume, request);
+            case Op.SEAL -> seal(slot, volume, request);
+            case Op.SNAPSHOT -> snapshot(slot, volume, request);
             default -> request.complete(Errno.EOPNOTSUPP);
         }
     }
@@ -173,7 +186,7 @@ public final class Mapper implements Peer {
     private LogWriter log(Slot slot, VolumeState volume) {
         if (slot.log.isEmpty()) {
             slot.log = Optional.of(new LogWriter(host, reactor, blockermPort, volume, requests, (flush, status) -> flushed(slot, volume, flush, status),
-                () -> logIsIdle(slot, volume)));
+                () -> logIsQuiet(slot, volume)));
         }
         return slot.log.get();
     }
@@ -252,19 +265,35 @@ public final class Mapper implements Peer {
     }
 
     private void lookAtLog(Slot slot, VolumeState volume, Request request, Request look) {
-        long end = volume.records;
-        int last = volume.lastRecord;
+        LogState log = volume.log;
+        long end = log.records;
+        if (end == 0 && !volume.sealed.isEmpty()) {
+            LogState before = volume.sealed.get(volume.sealed.size() - 1);
+            look.op(Op.READ).target(before.object).range(MapLog.position(before.sealed - 1), MapLog.RECORD).onCompletion(done -> {
+                boolean taken = done.status() == 0 && done.data().getInt(0) != before.lastRecord; // a SEAL that failed, and was taken back
+                lookAtEnd(slot, volume, request, look, taken);
+            });
+            host.submit(look, reactor, blockermPort);
+        } else {
+            lookAtEnd(slot, volume, request, look, false);
+        }
+    }
+
+    private void lookAtEnd(Slot slot, VolumeState volume, Request request, Request look, boolean changed) {
+        LogState log = volume.log;
+        long end = log.records;
+        int last = log.lastRecord;
         int before = end == 0 ? 0 : MapLog.RECORD; // it may have been one that was taken back
-        look.op(Op.READ).target(volume.logObject).range(MapLog.position(end) - before, before + MapLog.RECORD).onCompletion(done -> {
-            boolean grown = done.status() != 0 || before > 0 && done.data().getInt(0) != last
-                || MapLog.valid(done.data(), before, volume.logCrc, end);
+        look.op(Op.READ).target(log.object).range(MapLog.position(end) - before, before + MapLog.RECORD).onCompletion(done -> {
+            boolean grown = changed || done.status() != 0 || before > 0 && done.data().getInt(0) != last
+                || MapLog.valid(done.data(), before, log.crc, end);
             requests.giveBack(done);
             if (!grown && slot.has(volume) && !slot.wanted) {
                 serve(slot, volume, request);
             } else if (grown && slot.has(volume) && !slot.hasIdleLog()) {
                 await(slot, request); // it may be a record of our own that is just being written
             } else {
-                goOn(slot, volume, request, !grown || volume.records != end);
+                goOn(slot, volume, request, !grown || log.records != end || volume.log != log);
             }
         });
         host.submit(look, reactor, blockermPort);
@@ -346,16 +375,15 @@ public final class Mapper implements Peer {
         });
     }
 
-    /** The log has grown long or cannot be synced, and the data that it names is durable: the map goes on in a new checkpoint. */
-    private void compact(Slot slot, VolumeState volume) {
+    /** A log is lost, and the data that it names is durable: the map goes on in a new checkpoint. */
+    private void replaceLog(Slot slot, VolumeState volume) {
         begin(slot);
         control.execute(store -> {
             Optional<VolumeState> next;
             try {
-                next = Optional.of(store.nextGeneration(volume, volume.header().epoch(), false));
+                next = Optional.of(store.nextGeneration(volume, volume.log.epoch, false));
             } catch (Failure e) {
-                LOG.log(Level.WARNING, "the log of {0} stays long: {1}", volume.name, e.getMessage());
-                volume.longLog = 2 * volume.records;
+                LOG.log(Level.WARNING, "the log of {0} stays lost: {1}", volume.name, e.getMessage());
                 next = e.isHalfWay() ? Optional.empty() : Optional.of(volume);
             }
             Optional<VolumeState> after = next;
@@ -373,16 +401,132 @@ public final class Mapper implements Peer {
         slot.wanted |= !slot.busy;
     }
 
-    private void logIsIdle(Slot slot, VolumeState volume) {
+    private void logIsQuiet(Slot slot, VolumeState volume) {
         if (!slot.has(volume)) {
             return;
         }
         if (slot.wanted) {
-            drain(slot);
-        } else if (volume.lease == Lease.EXCLUSIVE && (volume.records >= volume.longLog && volume.owned <= volume.committed
-                || volume.logLost && volume.owned <= volume.backed)) {
-            compact(slot, volume);
+            if (slot.hasIdleLog()) {
+                drain(slot);
+            }
+        } else if (volume.lease != Lease.EXCLUSIVE) {
+            return;
+        } else if (volume.isLogLost()) {
+            if (slot.hasIdleLog() && volume.owned() <= volume.backed) {
+                replaceLog(slot, volume);
+            }
+        } else if (volume.compaction == Compaction.SEALED && volume.areSealedWhole()) {
+            sumUp(slot, volume);
+        } else if (volume.isLogLong(longLog)) {
+            sealLong(slot, volume);
         }
+    }
+
+    // --- seals: the volume goes on in another log, and what waits for the store does not stop it
+
+    /** PREPARE: makes the log that the volume shall go on in, in a new epoch. */
+    private void prepare(Slot slot, VolumeState volume, Request request) {
+        if (volume.lease != Lease.EXCLUSIVE || volume.isLogLost() || volume.hasManyLogs()) {
+            request.complete(0L);
+        } else if (volume.preparing) {
+            slot.waiting.add(request);
+        } else {
+            volume.preparing = true;
+            volume.next = Optional.empty();
+            control.prepare(request, volume, made -> {
+                volume.next = made;
+                prepared(slot, volume);
+            });
+        }
+    }
+
+    /** SEAL: the volume's I/O is stopped; it goes on in what was prepared. */
+    private void seal(Slot slot, VolumeState volume, Request request) {
+        Optional<LogState> next = volume.next.filter(made -> made.generation == request.offset());
+        volume.next = Optional.empty();
+        if (volume.lease != Lease.EXCLUSIVE || next.isEmpty()) {
+            request.complete(Errno.EAGAIN);
+        } else {
+            volume.preparing = true; // one SEAL at a time
+            log(slot, volume).seal(next.get(), status -> {
+                prepared(slot, volume);
+                request.complete(status);
+            });
+        }
+    }
+
+    /** Another log may be made now: for those, too, who came meanwhile. */
+    private void prepared(Slot slot, VolumeState volume) {
+        volume.preparing = false;
+        if (slot.has(volume)) {
+            drain(slot);
+        }
+    }
+
+    /** SNAPSHOT of a volume that goes on: of what it was before a log that it was sealed for. */
+    private void snapshot(Slot slot, VolumeState volume, Request request) {
+        Optional<LogState> from = volume.goesOnIn(request.offset()).filter(log -> volume.lease == Lease.EXCLUSIVE);
+        if (from.isEmpty()) {
+            request.fail(Errno.EAGAIN, "volume " + volume.name + " has gone on meanwhile: try again");
+        } else {
+            control.snapshot(request, volume, from.get(), () -> summedUp(slot, volume));
+        }
+    }
+
+    /** The log has grown long: the volume goes on in another, in the same epoch. */
+    private void sealLong(Slot slot, VolumeState volume) {
+        LogState log = volume.log;
+        volume.compaction = Compaction.SEALING;
+        volume.preparing = true;
+        volume.next = Optional.empty();
+        control.execute(store -> {
+            try {
+                LogState next = store.prepare(volume.name, volume.header().id(), log.generation, log.epoch, Optional.empty());
+                return () -> {
+                    if (slot.has(volume) && volume.log == log) {
+                        log(slot, volume).seal(next, status -> sealedLong(slot, volume, status));
+                    } else {
+                        sealedLong(slot, volume, Errno.EAGAIN);
+                    }
+                };
+            } catch (Failure e) {
+                LOG.log(Level.WARNING, "the log of {0} grows long: {1}", volume.name, e.getMessage());
+                return () -> sealedLong(slot, volume, e.errno());
+            }
+        }, errno -> sealedLong(slot, volume, errno));
+    }
+
+    private void sealedLong(Slot slot, VolumeState volume, int status) {
+        volume.compaction = status == 0 ? Compaction.SEALED : Compaction.NONE;
+        volume.longer += status == 0 ? 0 : 1;
+        prepared(slot, volume);
+    }
+
+    /** A checkpoint takes the place of the logs before the present one, which are durable. */
+    private void sumUp(Slot slot, VolumeState volume) {
+        LogState log = volume.log;
+        volume.compaction = Compaction.SUMMING_UP;
+        control.execute(store -> {
+            try {
+                store.sumUp(volume, log.generation, log.epoch, false);
+                return () -> summedUp(slot, volume);
+            } catch (Failure e) {
+                LOG.log(Level.WARNING, "the logs of {0} stay: {1}", volume.name, e.getMessage());
+                return () -> notSummedUp(volume);
+            }
+        }, errno -> notSummedUp(volume));
+    }
+
+    private void summedUp(Slot slot, VolumeState volume) {
+        volume.compaction = volume.compaction == Compaction.SUMMING_UP ? Compaction.NONE : volume.compaction;
+        if (slot.has(volume)) {
+            volume.prune();
+        }
+    }
+
+    private static void notSummedUp(VolumeState volume) {
+        volume.compaction = Compaction.NONE;
+        volume.longer++;
     }
 
     private void begin(Slot slot) {

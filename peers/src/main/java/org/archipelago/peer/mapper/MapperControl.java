@@ -16,6 +16,7 @@ import org.archipelago.xseg.Op;
 /** What the mapper's instances of one process share: the way to the store, and the threads that wait for it. */
 public final class MapperControl implements AutoCloseable {
     private static final int QUEUE = 4096;
+    private static final long LONG_LOG = 1 << 16;
     private static final int LONG_RUN_THREADS = 2;
 
     private final VolumeStore store;
@@ -23,6 +24,7 @@ public final class MapperControl implements AutoCloseable {
     private final ObjectStore maps;
     private final NodeIdentity me;
     private final int requests;
+    private final long longLog;
     private final ExecutorService reclaimer = threads("reclaim", 1);
     private final LongRuns longRuns;
     private final List<ControlThread> threads = new CopyOnWriteArrayList<>();
@@ -33,13 +35,23 @@ public final class MapperControl implements AutoCloseable {
      * @param requests requests for the store that each instance may have out, at least 8
      */
     public MapperControl(Caller caller, int blockerbPort, int blockermPort, NodeIdentity me, int requests) {
+        this(caller, blockerbPort, blockermPort, me, requests, LONG_LOG);
+    }
+
+    /** @param longLog records of a log after which an open volume goes on in another */
+    public MapperControl(Caller caller, int blockerbPort, int blockermPort, NodeIdentity me, int requests, long longLog) {
         this.maps = new ObjectStore(caller, blockermPort);
         this.leases = new Leases(maps, me);
         this.me = me;
         ObjectStore blocks = new ObjectStore(caller, blockerbPort);
         this.store = new VolumeStore(maps, blocks, leases, me);
         this.requests = Math.max(requests, 8);
+        this.longLog = longLog;
         this.longRuns = longRuns(blocks);
+    }
+
+    long longLog() {
+        return longLog;
     }
 
     private LongRuns longRuns(ObjectStore blocks) {

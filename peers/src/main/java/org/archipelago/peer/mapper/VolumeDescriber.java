@@ -90,8 +90,8 @@ final class VolumeDescriber {
         BlockMap.Usage usage = volume.map.usage();
         JsonObject json = describe(name, volume.header());
         json.addProperty("checkpoint", volume.header().checkpoint());
-        json.addProperty("log", volume.header().log());
-        json.addProperty("logRecords", volume.records);
+        json.addProperty("log", volume.log.object.toString());
+        json.addProperty("logRecords", volume.log.records);
         json.addProperty("blocks", usage.blocks());
         json.addProperty("zero", usage.zero());
         json.addProperty("whole", usage.whole());

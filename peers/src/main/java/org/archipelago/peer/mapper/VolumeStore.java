@@ -1,10 +1,9 @@
 package org.archipelago.peer.mapper;
 
 import java.lang.System.Logger.Level;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.security.SecureRandom;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -16,6 +15,7 @@ import org.archipelago.map.ImageLayer;
 import org.archipelago.map.MapLog;
 import org.archipelago.map.TextObject;
 import org.archipelago.map.VolumeHeader;
+import org.archipelago.map.VolumeLayer;
 import org.archipelago.peer.mapper.Leases.Taken;
 import org.archipelago.peer.mapper.Leases.Use;
 import org.archipelago.peer.mapper.VolumeState.Lease;
@@ -37,7 +37,7 @@ final class VolumeStore {
     private final ObjectStore maps;
     private final ObjectStore blocks;
     private final Leases leases;
-    private final NodeIdentity me;
+    private final Logs logs;
     private final LayerTables tables;
     private final Checkpoints checkpoints;
     private final Object snapshotChanges = new Object();
@@ -49,7 +49,7 @@ final class VolumeStore {
         this.maps = maps;
         this.blocks = blocks;
         this.leases = leases;
-        this.me = me;
+        this.logs = new Logs(maps, me);
         this.tables = new LayerTables(maps);
         this.checkpoints = new Checkpoints(maps, tables);
     }
@@ -134,7 +134,7 @@ final class VolumeStore {
         if (!metadata.isEmpty()) {
             putNotes(name, header.id(), metadata);
         }
-        maps.put(header.log(), MapLog.encodeHeader(header.generation(), header.ownLayer(), me.boot(), me.daemon()));
+        logs.create(name, header.id(), 0, header.epoch(), 1);
         if (!maps.create(VolumeHeader.objectOf(name), header.encode())) {
             maps.delete(header.log());
             maps.delete(notesObject(header.id()));
@@ -158,9 +158,9 @@ final class VolumeStore {
     /** Removes the objects that nothing can name any more, after {@link #delete}; may take long. */
     void reclaim(VolumeState volume) {
         VolumeHeader header = volume.header();
-        endLog(volume);
+        endLogs(volume, volume.log.generation + 1 + logs.successors(header.id(), volume.log.generation));
         for (int block : volume.map.ownBlocks()) {
-            blocks.delete(header.ownLayer().object(block).toString());
+            blocks.delete(new VolumeLayer(header.id(), volume.log.epoch).object(block).toString());
         }
         if (!header.checkpointShared() && !header.checkpoint().equals(VolumeHeader.NONE)) {
             checkpoints.delete(header.checkpoint());
@@ -350,9 +350,8 @@ final class VolumeStore {
             VolumeState volume = load(name, taken.shared() ? Lease.SHARED : Lease.EXCLUSIVE);
             volume.unclean = !taken.clean();
             volume.resumed = taken.held();
-            volume.committed = 0; // as far as this life knows: the last COMMIT may not have been synced
-            VolumeState writable = volume.goesOn ? volume : nextGeneration(volume, volume.header().epoch(), false);
-            endFormerLog(writable);
+            VolumeState writable = volume.goesOn ? volume : nextGeneration(volume, freshEpoch(volume), false);
+            endFormerLogs(writable);
             return writable;
         } catch (DamagedMapException e) {
             giveUp(taken, name, header);
@@ -361,6 +360,15 @@ final class VolumeStore {
             giveUp(taken, name, header);
             throw e;
         }
+    }
+
+    /**
+     * Where logs lie behind the last one that counts, objects of their epochs may hold what nobody named. Each of them
+     * has an epoch that is at most by one greater than that of the one before.
+     */
+    private int freshEpoch(VolumeState volume) {
+        int behind = logs.successors(volume.header().id(), volume.log.generation);
+        return volume.log.epoch + (behind == 0 ? 0 : behind + 1);
     }
 
     /** Nothing was written under a lease that was taken in vain. */
@@ -390,81 +398,93 @@ final class VolumeStore {
             }
             BlockMap map = found.get();
             if (header.readOnly()) {
-                return new VolumeState(name, header, map, 0, lease);
+                return new VolumeState(name, header, map, List.of(), new LogState(header.id(), 0, 0, 0), lease);
             }
-            map.own(header.ownLayer());
-            Optional<byte[]> logBytes = maps.read(header.log());
-            problem = "its log " + header.log() + " is missing";
-            if (logBytes.isEmpty()) {
-                continue; // so too
+            try {
+                Logs.Chain chain = logs.apply(name, header, map, lease);
+                VolumeState volume = new VolumeState(name, header, map, chain.sealed(), chain.last(), lease);
+                volume.goesOn = !chain.ended() && chain.ours();
+                return volume;
+            } catch (Logs.Moved e) {
+                problem = e.getMessage();
             }
-            MapLog.Contents log = MapLog.decode(name, logBytes.get());
-            if (log.ended() && lease == Lease.NONE) {
-                continue;
-            }
-            if (log.header().generation() != header.generation() || !log.header().id().equals(header.id())) {
-                throw new DamagedMapException(name, "its log belongs to something else");
-            }
-            if (log.gap() && isOfThisBoot(log)) {
-                problem = "record " + log.records() + " of its log is damaged";
-                continue; // or it was written to while it was read
-            }
-            log.apply(name, map, applied(log, lease));
-            VolumeState volume = new VolumeState(name, header, map, log.header().crc(), lease);
-            volume.records = log.records();
-            volume.lastRecord = log.records() == 0 ? 0 : log.bytes().getInt((int) MapLog.position(log.records() - 1));
-            volume.owned = log.owned();
-            volume.committed = log.committed();
-            volume.goesOn = !log.ended() && isOurs(log) && isOfThisBoot(log);
-            return volume;
         }
         throw new DamagedMapException(name, problem);
     }
 
-    private boolean isOurs(MapLog.Contents log) {
-        return log.header().writer().equals(me.daemon());
-    }
-
-    private boolean isOfThisBoot(MapLog.Contents log) {
-        return log.header().boot().equals(me.boot());
-    }
-
-    /** Records that count: all, where their writer's kernel lives and has them; else those that survive its end. */
-    private long applied(MapLog.Contents log, Lease lease) {
-        boolean writerLives = isOurs(log) ? isOfThisBoot(log) : lease == Lease.NONE;
-        return writerLives ? log.records() : log.committed();
-    }
-
     /**
      * Goes on with a new checkpoint and an empty log; the volume's data must be durable. shared:
-     * others will name the checkpoint. Needs the lease.
+     * others will name the checkpoint. Needs the lease, and the volume for itself.
      */
     VolumeState nextGeneration(VolumeState volume, int epoch, boolean shared) {
         VolumeHeader old = volume.header();
         BlockMap map = volume.map;
         String checkpoint = old.checkpoint();
         boolean nowShared = old.checkpointShared() || shared;
-        if (volume.records > 0 || checkpoint.equals(VolumeHeader.NONE) && shared) {
-            checkpoint = checkpoints.put(map, old.id(), old.generation() + 1);
+        if (volume.log.records > 0 || !volume.sealed.isEmpty() || checkpoint.equals(VolumeHeader.NONE) && shared) {
+            checkpoint = checkpoints.put(map, old.id(), volume.log.generation + 1);
             nowShared = shared;
         }
-        VolumeHeader header = old.nextGeneration(checkpoint, nowShared, epoch);
-        byte[] log = MapLog.encodeHeader(header.generation(), header.ownLayer(), me.boot(), me.daemon());
-        maps.put(header.log(), log);
+        LogState log = logs.create(volume.name, old.id(), volume.log.generation, epoch, Integer.MAX_VALUE - volume.log.generation);
+        log.base = volume.log.end();
+        VolumeHeader header = old.goesOn(checkpoint, nowShared, log.generation, epoch);
         put(volume.name, header);
-        endLog(volume);
-        if (!checkpoint.equals(old.checkpoint()) && !old.checkpointShared() && !old.checkpoint().equals(VolumeHeader.NONE)) {
-            tidyCheckpoint(old.checkpoint());
-        }
+        endLogs(volume, log.generation);
+        tidyCheckpoint(old, header);
         map.own(header.ownLayer());
-        int crc = MapLog.decodeHeader(volume.name, ByteBuffer.wrap(log).order(ByteOrder.LITTLE_ENDIAN)).crc();
-        VolumeState next = new VolumeState(volume.name, header, map, crc, volume.lease);
+        VolumeState next = new VolumeState(volume.name, header, map, List.of(), log, volume.lease);
+        next.backed = volume.backed;
         next.resumed = volume.resumed;
-        next.unclean = volume.unclean && epoch == old.epoch();
+        next.unclean = volume.unclean && epoch == volume.log.epoch;
         if (volume.unclean && !next.unclean) {
             settle(header.id());
         }
         return next;
+    }
+
+    /**
+     * Sums up a volume's logs before a generation in a checkpoint, while the volume goes on: these logs are sealed, and
+     * they and the data that they name are durable. shared: others will name the checkpoint. A volume that has come so
+     * far already is left so. Needs the lease.
+     */
+    VolumeHeader sumUp(VolumeState volume, int generation, int epoch, boolean shared) {
+        leases.check(volume.name, volume.header().id());
+        VolumeHeader old = header(volume.name); // the newest: a former attempt may have come further than it said
+        if (!old.id().equals(volume.header().id()) || old.generation() > generation) {
+            throw new Failure(Errno.EAGAIN, "volume " + volume.name + " has gone on meanwhile: try again");
+        }
+        volume.header(old);
+        VolumeHeader header = old;
+        if (old.generation() < generation) {
+            String checkpoint = checkpointBefore(volume.name, old, generation, shared);
+            header = old.goesOn(checkpoint, checkpoint.equals(old.checkpoint()) && old.checkpointShared(), generation, epoch);
+        }
+        header = shared ? header.shared() : header;
+        if (!header.equals(old)) {
+            put(volume.name, header);
+            volume.header(header);
+        }
+        tidyLogs(header, old.generation(), generation);
+        tidyCheckpoint(old, header);
+        if (old.epoch() < epoch) {
+            settle(header.id()); // nobody has written to the objects of a new epoch
+        }
+        return header;
+    }
+
+    /** The name of a checkpoint of what a volume's header and its sealed logs say; NONE only where nobody needs one. */
+    private String checkpointBefore(String name, VolumeHeader old, int generation, boolean needed) {
+        try {
+            BlockMap map = checkpoints.read(name, old).orElseThrow(() ->
+                new DamagedMapException(name, "its checkpoint " + old.checkpoint() + " is missing"));
+            boolean changed = logs.applyBefore(name, old, map, generation);
+            if (!changed && !(needed && old.checkpoint().equals(VolumeHeader.NONE))) {
+                return old.checkpoint();
+            }
+            return checkpoints.put(map, old.id(), generation);
+        } catch (DamagedMapException e) {
+            throw damaged(e);
+        }
     }
 
     private void settle(String id) {
@@ -475,83 +495,75 @@ final class VolumeStore {
         }
     }
 
-    /** Removes a checkpoint that nothing names any more. */
-    private void tidyCheckpoint(String object) {
+    /** Removes the checkpoint that a header named, when the next one names another and nobody else can. */
+    private void tidyCheckpoint(VolumeHeader old, VolumeHeader header) {
+        if (header.checkpoint().equals(old.checkpoint()) || old.checkpointShared() || old.checkpoint().equals(VolumeHeader.NONE)) {
+            return;
+        }
         try {
-            checkpoints.delete(object);
+            checkpoints.delete(old.checkpoint());
+        } catch (Failure e) {
+            LOG.log(Level.WARNING, "an object that nothing needs was not removed: {0}", e.getMessage());
+        }
+    }
+
+    /** Removes logs that nothing names any more. */
+    private void tidyLogs(VolumeHeader header, int from, int end) {
+        try {
+            logs.delete(header.id(), from, end);
         } catch (Failure e) {
             LOG.log(Level.WARNING, "an object that nothing needs was not removed: {0}", e.getMessage());
         }
     }
 
     /**
-     * Tells readers that still look at the old log that the volume goes on elsewhere. That has happened
-     * already, so a failure changes nothing; the next to open the volume tries again.
+     * Tells readers that still look at the log that the volume wrote that it goes on elsewhere, and removes all
+     * that came before a generation. It goes on there already, so a failure changes nothing; the next to open the volume tries again.
      */
-    private void endLog(VolumeState volume) {
+    private void endLogs(VolumeState volume, int generation) {
         try {
             if (volume.goesOn || volume.resumed) {
-                append(volume, MapLog.END);
-                maps.delete(volume.header().log());
+                logs.append(volume.log, MapLog.END);
             } else {
-                endFormerLog(volume.name, volume.header().log()); // whose writer may have gone on meanwhile
+                logs.endUnread(volume.name, volume.log.object.toString()); // whose writer may have gone on meanwhile
             }
-        } catch (Failure e) {
-            LOG.log(Level.WARNING, "other nodes may read {0} as it was: {1}", volume.name, e.getMessage());
-        }
-    }
-
-    /** Ends the log before this one, where a crash came between. */
-    private void endFormerLog(VolumeState volume) {
-        VolumeHeader header = volume.header();
-        if (header.generation() == 1) {
-            return;
-        }
-        try {
-            endFormerLog(volume.name, VolumeHeader.logName(header.id(), header.generation() - 1));
+            logs.delete(volume.header().id(), volume.header().generation(), generation);
         } catch (Failure | DamagedMapException e) {
             LOG.log(Level.WARNING, "other nodes may read {0} as it was: {1}", volume.name, e.getMessage());
         }
     }
 
-    private void endFormerLog(String volume, String object) {
-        Optional<byte[]> bytes = maps.read(object);
-        if (bytes.isPresent()) {
-            MapLog.Contents log = MapLog.decode(volume, bytes.get());
-            append(object, log.header().crc(), MapLog.END, log.records(), 0, 0);
-            maps.delete(object);
+    /** Ends and removes the logs right before this one, where a crash came between. */
+    private void endFormerLogs(VolumeState volume) {
+        VolumeHeader header = volume.header();
+        try {
+            int first = header.generation();
+            while (first > 1 && maps.exists(VolumeHeader.logName(header.id(), first - 1))) {
+                first--;
+                logs.endUnread(volume.name, VolumeHeader.logName(header.id(), first));
+            }
+            logs.delete(header.id(), first, header.generation());
+        } catch (Failure | DamagedMapException e) {
+            LOG.log(Level.WARNING, "other nodes may read {0} as it was: {1}", volume.name, e.getMessage());
         }
     }
 
     /** Makes readers on other nodes look at the volume anew. */
     private void touchLog(VolumeState volume) {
         try {
-            volume.lastRecord = append(volume, MapLog.COMMIT);
-            volume.records++;
-            volume.refused = 0;
+            volume.log.lastRecord = logs.append(volume.log, MapLog.COMMIT);
+            volume.log.records++;
+            volume.log.refused = 0;
         } catch (Failure e) {
             LOG.log(Level.WARNING, "other nodes may read {0} as it was: {1}", volume.name, e.getMessage());
         }
     }
 
-    private int append(VolumeState volume, int type) {
-        int stale = (int) Math.max(0, volume.refused - volume.records - 1);
-        return append(volume.header().log(), volume.logCrc, type, volume.records, volume.committed, stale);
-    }
-
-    /** stale: records that lie behind, and must not count. */
-    private int append(String log, int crc, int type, long number, long durable, int stale) {
-        ByteBuffer records = ByteBuffer.allocate((1 + stale) * MapLog.RECORD).order(ByteOrder.LITTLE_ENDIAN);
-        MapLog.encode(records, 0, crc, type, number, Math.toIntExact(durable), 0, 0, durable);
-        maps.write(log, MapLog.position(number), records.array());
-        return records.getInt(0);
-    }
-
     /** After the volume's data and log are durable: gives the lease back. */
     void close(VolumeState volume) {
-        if (volume.lease == Lease.EXCLUSIVE && volume.records > COMPACT_RECORDS) {
+        if (volume.lease == Lease.EXCLUSIVE && (volume.log.records > COMPACT_RECORDS || !volume.sealed.isEmpty())) {
             try {
-                nextGeneration(volume, volume.header().epoch(), false);
+                nextGeneration(volume, volume.log.epoch, false);
             } catch (Failure e) {
                 LOG.log(Level.WARNING, "the log of {0} stays long: {1}", volume.name, e.getMessage());
             }
@@ -569,11 +581,27 @@ final class VolumeStore {
      * @return how the volume goes on
      */
     VolumeState snapshot(VolumeState volume, String snapshot) {
-        if (find(snapshot).isPresent()) {
-            throw exists(snapshot);
-        }
-        VolumeState next = nextGeneration(volume, volume.header().epoch() + 1, true);
-        VolumeHeader header = next.header().snapshot(newId(), next.header().checkpoint(), volume.name, now());
+        refuseExisting(snapshot);
+        VolumeState next = nextGeneration(volume, volume.log.epoch + 1, true);
+        name(volume.name, next.header(), snapshot);
+        return next;
+    }
+
+    /** The same of a volume that goes on, sealed as it was before a generation. */
+    void snapshot(VolumeState volume, int generation, int epoch, String snapshot) {
+        refuseExisting(snapshot);
+        name(volume.name, sumUp(volume, generation, epoch, true), snapshot);
+    }
+
+    /** Makes the log that an open volume shall go on in after one; snapshot: for what. */
+    LogState prepare(String name, String id, int after, int epoch, Optional<String> snapshot) {
+        snapshot.ifPresent(this::refuseExisting);
+        return logs.create(name, id, after, epoch, Logs.MOST);
+    }
+
+    /** Gives a volume's checkpoint the name of a snapshot. */
+    private void name(String volume, VolumeHeader of, String snapshot) {
+        VolumeHeader header = of.snapshot(newId(), of.checkpoint(), volume, now());
         try {
             if (!maps.create(VolumeHeader.objectOf(snapshot), header.encode())) {
                 throw exists(snapshot);
@@ -581,11 +609,10 @@ final class VolumeStore {
         } catch (Failure e) {
             throw e.inHalfWay();
         }
-        return next;
     }
 
     void resize(VolumeState volume, long size) {
-        VolumeHeader old = volume.header();
+        VolumeHeader old = header(volume.name); // the newest
         if (size < old.size()) {
             throw new Failure(Errno.EINVAL, "volume " + volume.name + " has " + old.size() + " bytes and cannot shrink to " + size);
         }

@@ -84,7 +84,7 @@ public final class Node implements AutoCloseable {
         host.serve(BLOCKERB, "blockerb", reactor -> blockers.blocks(host, reactor));
         host.serve(BLOCKERM, "blockerm", reactor -> blockers.maps(host, reactor));
         control = new MapperControl(new Caller(host, "mapper", WAIT_MILLIS), BLOCKERB, BLOCKERM,
-            new NodeIdentity(daemon, daemon + ".test", boot), MAPPER_REQUESTS);
+            new NodeIdentity(daemon, daemon + ".test", boot), MAPPER_REQUESTS, longLog);
         host.serve(MAPPER, "mapperd", reactor -> new Mapper(host, reactor, control, BLOCKERM));
         Weather onTheWayToMaps = mapperWeather;
         host.serve(MAPPER_LATE, "mapperdlater", reactor -> onTheWayToMaps.over(host, reactor, forward(host, reactor, MAPPER)));
@@ -93,6 +93,9 @@ public final class Node implements AutoCloseable {
         host.serve(DUMMY, "dummy", reactor -> new Dummy());
         host.start();
     }
+
+    /** Records after which a log is long. */
+    static long longLog = 1 << 16;
 
     static final Weather NO = new Weather();
     /** What delays requests between composer and mapper, as processes of their own may. */

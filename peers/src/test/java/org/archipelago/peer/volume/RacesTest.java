@@ -83,7 +83,7 @@ class RacesTest {
             ok(one.call(Op.OPEN, Op.EXCLUSIVE, "v"));
             ok(one.write("v", 0, bytes(UNIT, 1), 0));
             ok(one.call(Op.OPEN, Op.SHARED, "v"));
-            two.rule(r -> r.op() == Op.PUT && r.target().startsWith("log-") ? Fate.held() : Fate.FINE);
+            two.rule(r -> r.op() == Op.CREATE && r.target().startsWith("log-") ? Fate.held() : Fate.FINE);
             CompletableFuture<Reply> open = CompletableFuture.supplyAsync(() -> target.call(Op.OPEN, Op.EXCLUSIVE, "v"));
             Lab.await("log", () -> two.held() == 1);
             one.write("v", 2 * BLOCK, bytes(UNIT, 3), 0);
