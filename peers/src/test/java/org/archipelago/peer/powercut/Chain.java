@@ -27,6 +27,8 @@ final class Chain {
     private static final int STEPS = 400;
     private static final int POINTS = 10;
     private static final int SUBSETS = 3;
+    /** Records after which a volume goes on in another log. */
+    private static final int LONG_LOG = 20;
     private static final int LIFE_SECONDS = 120;
     private static final Path MEMORY = Path.of("/dev/shm");
     private static final SegmentParameters SEGMENT = new SegmentParameters(1024, 256, 8192, 0600, 40 << 20);
@@ -87,7 +89,7 @@ final class Chain {
         disk.killed(new Trace.Mark(""), random).write(store);
         Path said = directory.resolve("said-" + seed);
         ProcessBuilder builder = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-XX:+UseSerialGC", "-Xmx256m", "-Darchipelago.direct=" + (seed % 4 == 0),
+            "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-XX:+UseSerialGC", "-Xmx256m", "-Darchipelago.direct=" + (seed % 4 == 0), "-Darchipelago.longLog=" + LONG_LOG,
             "-Djna.library.path=" + directory + ":" + System.getProperty("jna.library.path"),
             "-cp", System.getProperty("java.class.path"), Life.class.getName(),
             store.toString(), bootId(boot), "" + lifeSeed, "" + history.nextStep(), "" + STEPS)

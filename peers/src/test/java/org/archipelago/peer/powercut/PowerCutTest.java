@@ -54,6 +54,7 @@ class PowerCutTest {
             results.add(threads.submit(() -> {
                 while (states.get() < STATES) {
                     long chain = seed + chains.getAndIncrement();
+                    System.out.println("PowerCutTest: " + states + " states are right; next is seed " + chain);
                     new Chain(chain, directory, Path.of("target", "powercut-" + chain), false, Optional.empty(), states).run();
                 }
                 return null;

@@ -95,7 +95,7 @@ public final class Node implements AutoCloseable {
     }
 
     /** Records after which a log is long. */
-    static long longLog = 1 << 16;
+    static long longLog = Long.getLong("archipelago.longLog", 1 << 16);
 
     static final Weather NO = new Weather();
     /** What delays requests between composer and mapper, as processes of their own may. */
