@@ -2,6 +2,8 @@ package org.archipelago.peer.powercut;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
@@ -12,7 +14,10 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Predicate;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.archipelago.map.MapLog;
 import org.archipelago.peer.powercut.Trace.Event;
 import org.archipelago.peer.volume.Node;
 import org.archipelago.xseg.Segment;
@@ -89,7 +94,8 @@ final class Chain {
         disk.killed(new Trace.Mark(""), random).write(store);
         Path said = directory.resolve("said-" + seed);
         ProcessBuilder builder = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-XX:+UseSerialGC", "-Xmx256m", "-Darchipelago.direct=" + (seed % 4 == 0), "-Darchipelago.longLog=" + LONG_LOG,
+            "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-XX:+UseSerialGC", "-Xmx256m", "-Darchipelago.direct=" + (seed % 4 == 0),
+            "-Darchipelago.longLog=" + LONG_LOG,
             "-Djna.library.path=" + directory + ":" + System.getProperty("jna.library.path"),
             "-cp", System.getProperty("java.class.path"), Life.class.getName(),
             store.toString(), bootId(boot), "" + lifeSeed, "" + history.nextStep(), "" + STEPS)
@@ -111,14 +117,7 @@ final class Chain {
     /** Up to a random event, with which the next life goes on. */
     private void lookAt(List<Event> events) throws IOException {
         int end = events.size() / 2 + random.nextInt(events.size() / 2);
-        TreeSet<Integer> points = new TreeSet<>();
-        while (points.size() < POINTS) {
-            int point = random.nextInt(end);
-            boolean likely = events.get(point) instanceof Trace.SyncEnd || events.get(point) instanceof Trace.Mark;
-            if (likely || random.nextInt(4) == 0) {
-                points.add(point + random.nextInt(2));
-            }
-        }
+        TreeSet<Integer> points = points(events, end);
         for (int i = 0; i < end; i++) {
             Event event = events.get(i);
             disk.apply(event);
@@ -141,6 +140,28 @@ final class Chain {
             boot++;
             disk = new Disk(left);
         }
+    }
+
+    /** Where things change that others rest on: one kind of event is as likely as another, however many there are of it. */
+    private TreeSet<Integer> points(List<Event> events, int end) {
+        List<Predicate<Event>> kinds = List.of(event -> true, event -> event instanceof Trace.SyncEnd,
+            event -> event instanceof Trace.Mark, event -> event instanceof Trace.Rename || event instanceof Trace.Unlink,
+            event -> event instanceof Trace.Write write && isSeal(write.bytes()));
+        TreeSet<Integer> points = new TreeSet<>();
+        while (points.size() < POINTS) {
+            Predicate<Event> kind = kinds.get(random.nextInt(kinds.size()));
+            List<Integer> found = IntStream.range(0, end).filter(i -> kind.test(events.get(i))).boxed().toList();
+            int point = found.isEmpty() ? random.nextInt(end) : found.get(random.nextInt(found.size()));
+            points.add(Math.min(end - 1, point + random.nextInt(random.nextBoolean() ? 2 : 20)));
+        }
+        return points;
+    }
+
+    /** Whether it is written to a log, with a SEAL. */
+    private static boolean isSeal(byte[] bytes) {
+        ByteBuffer records = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+        return bytes.length % MapLog.RECORD == 0 && IntStream.range(0, bytes.length / MapLog.RECORD)
+            .anyMatch(i -> MapLog.type(records, MapLog.RECORD * i) == MapLog.SEAL);
     }
 
     /** settles: the chain goes on from there. */
