@@ -20,7 +20,8 @@ import org.archipelago.xseg.Request;
  * how far it is, and ends with its command.
  *
  * <p>A request carries {@code {"run": "name of the run", ...}}; the first one of a run begins it, the answer that has
- * {@code "done": true} ends it, and so does a failure. What is asked for no more is given up after some minutes.
+ * {@code "done": true} ends it, and so does a failure, or a request with {@code "end": true}. What is asked for no
+ * more is given up after some minutes.
  * Thread-safe; works on threads of its own.
  */
 final class LongRuns implements AutoCloseable {
@@ -132,6 +133,10 @@ final class LongRuns implements AutoCloseable {
         }
         String key = argument.get("run").getAsString();
         endForgotten();
+        if (argument.has("end")) {
+            giveUp(key);
+            return new JsonObject();
+        }
         Entry entry = runs.computeIfAbsent(key, added -> begin(op, name, argument));
         boolean ends = true;
         try {
@@ -146,6 +151,13 @@ final class LongRuns implements AutoCloseable {
                 runs.remove(key, entry);
                 entry.end();
             }
+        }
+    }
+
+    private void giveUp(String key) {
+        Entry entry = runs.remove(key);
+        if (entry != null) {
+            entry.end();
         }
     }
 

@@ -18,6 +18,7 @@ public final class MapperControl implements AutoCloseable {
     private static final int QUEUE = 4096;
     private static final long LONG_LOG = 1 << 16;
     private static final int LONG_RUN_THREADS = 2;
+    private static final int REMOVERS = 4;
 
     private final VolumeStore store;
     private final Leases leases;
@@ -26,6 +27,7 @@ public final class MapperControl implements AutoCloseable {
     private final int requests;
     private final long longLog;
     private final ExecutorService reclaimer = threads("reclaim", 1);
+    private final ExecutorService removers = threads("remove", REMOVERS);
     private final LongRuns longRuns;
     private final List<ControlThread> threads = new CopyOnWriteArrayList<>();
 
@@ -56,7 +58,13 @@ public final class MapperControl implements AutoCloseable {
 
     private LongRuns longRuns(ObjectStore blocks) {
         Hashers hashers = new Hashers(maps, me);
+        Collector collector = new Collector(maps, blocks, store, leases, hashers, me, removers);
         return new LongRuns(threads("run", LONG_RUN_THREADS), Map.of(
+            Op.COLLECT, (name, argument) -> collector.begin(argument),
+            Op.CHECK, (name, argument) -> {
+                ControlThread.checkName(name);
+                return new Check(store, blocks, name, argument.has("repair") && argument.get("repair").getAsBoolean());
+            },
             Op.HASH, (name, argument) -> hashing(blocks, hashers, name, argument),
             Op.VERIFY, (name, argument) -> {
                 ControlThread.checkName(name);
@@ -108,6 +116,7 @@ public final class MapperControl implements AutoCloseable {
             thread.close();
         }
         longRuns.close();
+        ControlThread.end(removers);
         ControlThread.end(reclaimer);
     }
 }
