@@ -94,7 +94,7 @@ final class StoreFiles {
                 fd = FileCalls.open(path, openFlags & ~Posix.O_RDWR, 0);
             }
             if (fd != -Errno.ENOENT && fd != -FileCalls.ENOTDIR) {
-                return fd;
+                return fd >= 0 && make && size > 0 ? madeLong(fd, size) : fd;
             }
             if (!isThere() || fd == -FileCalls.ENOTDIR) {
                 return -Errno.EIO;
@@ -129,7 +129,17 @@ final class StoreFiles {
         return fd;
     }
 
-    /** Makes a file of a size under another name first: whatever crashes, none is shorter. As {@link FileCalls#open}. */
+    /** A file that a power cut left without its size, of whose making the name alone reached the disk, is made now. As {@link FileCalls#open}. */
+    private static int madeLong(int fd, long size) {
+        if (Posix.lseek(fd, 0, FileCalls.SEEK_END) != 0 || Posix.ftruncate(fd, size) == 0) {
+            return fd;
+        }
+        int errno = Posix.errno();
+        FileCalls.close(fd);
+        return -errno;
+    }
+
+    /** Makes a file of a size under another name first: whatever process dies, none is shorter. As {@link FileCalls#open}. */
     private int make(String path, long size) {
         String temporary = temporary();
         int fd = openTemporary(temporary, openFlags);

@@ -119,6 +119,24 @@ final class ExactReadTest {
         }
     }
 
+    @Test
+    void anObjectOfWhichAPowerCutLeftTheNameAlone_isMadeByTheNextWrite() throws IOException {
+        try (TestNode node = new TestNode(directory)) {
+            assertThat(make(node, "o").status()).isZero();
+        }
+        cut("o", 0);
+        try (TestNode node = new TestNode(directory)) {
+            assertThat(make(node, "o").status()).isZero();
+            assertThat(read(node, "o", 0, SIZE).status()).isZero();
+            assertThat(Files.size(file("o"))).isEqualTo(SIZE);
+        }
+        cut("o", 100); // that is damage
+        try (TestNode node = new TestNode(directory)) {
+            assertThat(make(node, "o").status()).isZero();
+            assertThat(read(node, "o", 0, SIZE).status()).isEqualTo(Errno.EIO);
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void anObjectHasItsSizeBeforeAnybodyCanFindIt(boolean direct) throws IOException {

@@ -37,6 +37,9 @@ public final class Node implements AutoCloseable {
 
     public static final SegmentParameters PARAMETERS = new SegmentParameters(1024, 256, 8192, 0600, 48 << 20);
 
+    /** Whether stores are used past the page cache. */
+    private static final boolean DIRECT = Boolean.getBoolean("archipelago.direct");
+
     private static final long WAIT_MILLIS = Long.getLong("archipelago.wait", 20_000);
 
     final Segment segment;
@@ -95,7 +98,7 @@ public final class Node implements AutoCloseable {
     static boolean upgradesOriginal;
 
     /** Records after which a log is long. */
-    static long longLog = 1 << 16;
+    static long longLog = Long.getLong("archipelago.longLog", 1 << 16);
 
     static final Weather NO = new Weather();
     /** What delays requests between composer and mapper, as processes of their own may. */
@@ -107,8 +110,8 @@ public final class Node implements AutoCloseable {
     }
 
     static Blockers inFiles(Path store, int reactors) throws java.io.IOException {
-        FileStore blocks = FileStore.open("blockerb", Files.createDirectories(store.resolve("blocks")), 4, 64, false);
-        FileStore maps = FileStore.open("blockerm", Files.createDirectories(store.resolve("maps")), 4, 64, false);
+        FileStore blocks = FileStore.open("blockerb", Files.createDirectories(store.resolve("blocks")), 4, 64, DIRECT);
+        FileStore maps = FileStore.open("blockerm", Files.createDirectories(store.resolve("maps")), 4, 64, DIRECT);
         return new Blockers() {
             @Override
             public Peer blocks(Host host, Reactor reactor) {

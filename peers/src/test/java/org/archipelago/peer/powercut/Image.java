@@ -1,0 +1,54 @@
+package org.archipelago.peer.powercut;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Map;
+import java.util.SortedMap;
+import java.util.SortedSet;
+
+/** The files and directories that are left, by their names; a directory's name comes before those in it. */
+record Image(SortedSet<String> directories, SortedMap<String, Contents> files) {
+
+    /** Of a file: its size in bytes, and the pages of it that are not zeros; they may reach past the end. */
+    record Contents(long size, Map<Long, byte[]> pages) {
+        /** A page as it is read: zeros past the end. */
+        byte[] page(long number) {
+            byte[] page = pages.get(number).clone();
+            for (int i = 0; i < page.length; i++) {
+                if (number * DiskFile.PAGE + i >= size) {
+                    page[i] = 0;
+                }
+            }
+            return page;
+        }
+    }
+
+    /** Makes them below an empty directory. */
+    void write(Path root) throws IOException {
+        for (String directory : directories) {
+            Files.createDirectories(root.resolve(directory));
+        }
+        for (Map.Entry<String, Contents> entry : files.entrySet()) {
+            write(root.resolve(entry.getKey()), entry.getValue());
+        }
+    }
+
+    private static void write(Path file, Contents contents) throws IOException {
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+            for (long number : contents.pages.keySet()) {
+                long left = contents.size - number * DiskFile.PAGE;
+                if (left > 0) {
+                    ByteBuffer page = ByteBuffer.wrap(contents.page(number), 0, (int) Math.min(left, DiskFile.PAGE));
+                    channel.write(page, number * DiskFile.PAGE);
+                }
+            }
+            if (channel.size() < contents.size) {
+                channel.write(ByteBuffer.wrap(new byte[1]), contents.size - 1);
+            }
+        }
+    }
+}
