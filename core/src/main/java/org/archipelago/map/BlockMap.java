@@ -213,6 +213,12 @@ public final class BlockMap {
         return partial.layer == own && partial.mask.all(unit, count);
     }
 
+    /** Whether the own layer has an object for the block, with some of its units at least. */
+    public boolean hasOwn(int block) {
+        int entry = entry(block);
+        return entry < 0 ? partial(entry).layer == own : entry == whole(own);
+    }
+
     /**
      * Whether the rest of the block under the own layer is zeros, as an object that was never written
      * is: then a first write owns the whole block at once.

@@ -26,6 +26,8 @@ public final class MapReply {
     public static final int FILL = 4;
     /** Extent: the whole block must be made own before the write: its stack is too deep. */
     public static final int FLATTEN = 8;
+    /** Extent: the object may be absent, and the write makes it; else it must be there, and its absence is damage. */
+    public static final int MAKE = 16;
 
     /** Reply: what is written must be durable before it is answered; another node may take over. */
     public static final int WRITE_THROUGH = 1;

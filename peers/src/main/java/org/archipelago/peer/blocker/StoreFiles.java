@@ -94,7 +94,7 @@ final class StoreFiles {
                 fd = FileCalls.open(path, openFlags & ~Posix.O_RDWR, 0);
             }
             if (fd != -Errno.ENOENT && fd != -FileCalls.ENOTDIR) {
-                return fd >= 0 && make && size > 0 ? madeLong(fd, size) : fd;
+                return fd >= 0 && size > 0 ? madeLong(fd, size) : fd;
             }
             if (!isThere() || fd == -FileCalls.ENOTDIR) {
                 return -Errno.EIO;

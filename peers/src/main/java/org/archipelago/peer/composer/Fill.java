@@ -23,7 +23,6 @@ import org.archipelago.xseg.Request;
 final class Fill {
     private static final long BLOCK = 1L << VolumeHeader.BLOCK_SHIFT;
     private static final int UNIT = BlockMap.UNIT;
-    private static final int MAKE = Operation.MAKE;
     /** Bytes of an own object's name, in whole words. */
     private static final int NAME_ROOM = VolumeLayer.NAME_LENGTH + 7 & -8;
 
@@ -43,6 +42,8 @@ final class Fill {
     private boolean whole;
     /** Nothing is filled: the block becomes one of zeros. */
     private boolean dropping;
+    /** Flags of writes to the own object: it may have to be made. */
+    private int make;
     private int block;
     private int range;
     private long at;
@@ -67,6 +68,7 @@ final class Fill {
     void begin(Volume ofVolume, ByteBuffer reply, int ofExtent, long offset, boolean wholeBlock, boolean drop) {
         volume = ofVolume;
         dropping = drop;
+        make = Operation.making(MapReply.extentFlags(reply, ofExtent));
         whole = wholeBlock || drop;
         block = (int) (offset >>> VolumeHeader.BLOCK_SHIFT);
         int nameAt = MapReply.objectName(MapReply.extentObject(reply, ofExtent));
@@ -161,7 +163,7 @@ final class Fill {
 
     /** Frees what the volume's own object has of the block, if there is one. */
     private void drop() {
-        mover.op(Op.ZERO).flags(Op.DISCARD).target(own, 0, VolumeLayer.NAME_LENGTH).range(0, BLOCK);
+        mover.op(Op.ZERO).flags(Op.DISCARD | Op.sized(VolumeHeader.BLOCK_SHIFT)).target(own, 0, VolumeLayer.NAME_LENGTH).range(0, BLOCK);
         composer.host.submit(mover, composer.reactor, composer.blockerPort);
     }
 
@@ -233,7 +235,7 @@ final class Fill {
     private void move(ByteBuffer reply, int length, boolean zero) {
         if (zero) {
             piece = length;
-            mover.op(Op.ZERO).flags(MAKE | Op.DISCARD).target(own, 0, VolumeLayer.NAME_LENGTH).range(at, piece);
+            mover.op(Op.ZERO).flags(make | Op.DISCARD).target(own, 0, VolumeLayer.NAME_LENGTH).range(at, piece);
         } else {
             int object = MapReply.extentObject(reply, extent);
             piece = Math.min(length - (at - MapReply.extentOffset(reply, extent)), mover.dataLength());
@@ -262,7 +264,7 @@ final class Fill {
             end(mover.status() == Errno.ENOENT ? Errno.EIO : mover.status());
             return;
         }
-        mover.op(Op.WRITE).flags(MAKE).target(own, 0, VolumeLayer.NAME_LENGTH).range(at, piece);
+        mover.op(Op.WRITE).flags(make).target(own, 0, VolumeLayer.NAME_LENGTH).range(at, piece);
         composer.host.submit(mover, composer.reactor, composer.blockerPort);
     }
 

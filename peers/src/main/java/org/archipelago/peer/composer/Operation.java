@@ -23,7 +23,7 @@ import org.archipelago.xseg.Request;
  */
 final class Operation {
     static final int DATA_REQUESTS = 4;
-    /** Flags of a write to an own object: it may have to be made, as long as a block, so that a short one is a damaged one. */
+    /** Flags of a write to an own object that may have to be made: as long as a block, so that a short one is a damaged one. */
     static final int MAKE = Op.CREATE_ABSENT | Op.sized(VolumeHeader.BLOCK_SHIFT);
     private static final int BLOCK_SHIFT = VolumeHeader.BLOCK_SHIFT;
     /** Bytes from which on space for a first write is better taken at once than page by page. */
@@ -271,8 +271,8 @@ final class Operation {
         int object = MapReply.extentObject(reply, extent);
         Request request = data[--free];
         int requestFlags = switch (op) {
-            case Op.WRITE -> MAKE | (durable ? Op.FUA : 0) | ((flags & MapReply.COMMIT) != 0 && length >= LARGE ? Op.ALLOCATE : 0);
-            case Op.ZERO -> MAKE | parent.flags() & Op.DISCARD;
+            case Op.WRITE -> making(flags) | (durable ? Op.FUA : 0) | ((flags & MapReply.COMMIT) != 0 && length >= LARGE ? Op.ALLOCATE : 0);
+            case Op.ZERO -> making(flags) | parent.flags() & Op.DISCARD;
             default -> MapReply.isWholeBlock(reply, object) ? Op.EXACT : 0;
         };
         request.op(op).flags(requestFlags)
@@ -290,6 +290,11 @@ final class Operation {
             }
         }
         composer.host.submit(request, composer.reactor, composer.blockerPort);
+    }
+
+    /** What a write needs that may have to make its object. */
+    static int making(int extentFlags) {
+        return (extentFlags & MapReply.MAKE) != 0 ? MAKE : 0;
     }
 
     private void dataAnswered(Request request) {

@@ -673,6 +673,10 @@ public final class Mapper implements Peer, Reactor.Poller {
             if (map.isOwn(block, unit, units)) {
                 return 0;
             }
+            return commitFlags(map, unit, units) | (map.hasOwn(block) ? 0 : MapReply.MAKE);
+        }
+
+        private int commitFlags(BlockMap map, int unit, int units) {
             if (map.isZeroBelow(block)) {
                 return MapReply.COMMIT | MapReply.ZERO | (volume.unclean ? MapReply.FLATTEN : 0);
             }

@@ -243,4 +243,25 @@ class ClonesTest {
             assertThat(other.read("v", 2 * BLOCK, UNIT).data()).containsOnly(0);
         }
     }
+
+    @Test
+    void lostObject_isNotMadeAnewByTheNextWrite() {
+        try (Lab lab = new Lab()) {
+            Node node = lab.node("n1");
+            create(node, "base", 4 * BLOCK);
+            ok(node.write("base", 0, bytes(UNIT, 1), 0));
+            snapshot(node, "base", "s");
+            Lab.clone(node, "s", "c");
+            ok(node.write("c", UNIT, bytes(UNIT, 2), 0)); // its block is own in part, and base's whole
+            for (String volume : new String[] {"base", "c"}) {
+                ok(node.call(Op.CLOSE, volume));
+            }
+            lab.objects("").stream().filter(name -> name.matches("[0-9a-f]{32}-.*")).forEach(name -> lab.store.delete(name, false));
+            Node other = lab.node("n2");
+            assertThat(other.write("c", UNIT, bytes(UNIT, 3), 0).status()).isEqualTo(Errno.EIO);
+            assertThat(other.write("c", 5 * UNIT, bytes(UNIT, 3), 0).status()).isEqualTo(Errno.EIO);
+            assertThat(other.read("c", UNIT, UNIT).status()).isEqualTo(Errno.EIO);
+            ok(other.write("c", BLOCK, bytes(UNIT, 3), 0));
+        }
+    }
 }
