@@ -32,7 +32,7 @@ def test_help_of_every_command(node):
             check(len(result.lines()) >= 15, f"{result.words} tells little: {result}")
             check(all(len(line) <= 100 for line in result.lines()), f"wide lines in {result.words}")
     expected = ("showmapped map unmap create snapshot remove info open close lock unlock list resize rename import export "
-                "mapinfo").split()
+                "mapinfo du").split()
     equal(sorted(set(expected) - set(seen["vlmc"])), [], "commands that vlmc's help lacks")
     equal(sorted(set("start stop restart status config".split()) - set(seen["archipelago"])), [], "commands that archipelago's help lacks")
     for action in SCRIPTS:

@@ -108,3 +108,34 @@ def measure_hooks(work, options, archipelago, results):
                 for action, seconds in times.items():
                     results.add("hooks", "%s: %s" % (label, action), Archipelago.name, "ms", seconds * 1000)
     archipelago.drop("bench-image")
+
+
+def measure_usage(work, options, archipelago, results):
+    """vlmc du of clones of three images, each with 20 blocks of its own."""
+    if not archipelago:
+        return
+    results.group("usage", [Archipelago.name])
+    archipelago.start("none")
+    image = work + "/image.raw"
+    for number in range(3):
+        with open(image, "wb") as f:
+            f.truncate(BIG_IMAGE_GIB << 30)
+            for at in range(0, BIG_IMAGE_GIB << 30, 64 * MIB):
+                f.seek(at)
+                f.write(os.urandom(64 << 10))
+        archipelago.vlmc("import", image, "bench-image-%d" % number)
+    os.remove(image)
+    say("making %d clones" % options.usage_volumes)
+    writes = [word for block in range(20) for word in ("-c", "write -q %d 64k" % (block * 100 * MIB))]
+    names = ["bench-clone-%d" % number for number in range(options.usage_volumes)]
+    for number, name in enumerate(names):
+        archipelago.vlmc("create", name, "--snap", "bench-image-%d" % (number % 3))
+        run(["qemu-io", "-f", "raw", *writes, "nbd+unix:///?socket=" + archipelago.attach(name)])
+        archipelago.hook("detach", name)
+    for number in range(options.rounds + 1):
+        began = time.perf_counter()
+        archipelago.vlmc("du", "--total")
+        results.add("usage", "du of %d volumes%s" % (options.usage_volumes, "" if number else ", the first"), Archipelago.name, "s",
+                    time.perf_counter() - began)
+    results.require("usage", "du of 1000 volumes, the first", Archipelago.name, 5, sense=LOWER)
+    archipelago.drop(*names, *["bench-image-%d" % number for number in range(3)])

@@ -113,6 +113,10 @@ public record VolumeHeader(
     // --- its text
 
     public byte[] encode() {
+        return TextObject.encode("volume", VERSION, fields());
+    }
+
+    Map<String, String> fields() {
         Map<String, String> fields = new LinkedHashMap<>();
         fields.put("id", id);
         fields.put("kind", kind.name().toLowerCase(Locale.ROOT));
@@ -125,7 +129,7 @@ public record VolumeHeader(
         fields.put("log", log);
         fields.put("origin", origin);
         fields.put("created", Long.toString(created));
-        return TextObject.encode("volume", VERSION, fields);
+        return fields;
     }
 
     /** @throws DamagedMapException naming what is wrong */
@@ -137,7 +141,8 @@ public record VolumeHeader(
         }
     }
 
-    private static VolumeHeader fromFields(Map<String, String> fields) {
+    /** Throws IllegalArgumentException, saying what is wrong. */
+    static VolumeHeader fromFields(Map<String, String> fields) {
         VolumeHeader header = new VolumeHeader(field(fields, "id"),
             Kind.valueOf(field(fields, "kind").toUpperCase(Locale.ROOT)),
             Long.parseLong(field(fields, "size")), Integer.parseInt(field(fields, "block")),

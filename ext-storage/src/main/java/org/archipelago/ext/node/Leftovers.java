@@ -6,6 +6,7 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicLong;
 import org.archipelago.ext.Failure;
@@ -16,6 +17,7 @@ import org.archipelago.ext.Failure;
  */
 public final class Leftovers {
     private static final System.Logger LOG = System.getLogger(Leftovers.class.getName());
+    private static final String IMPORTS = Volume.TEMPORARY + "import-";
     private static final String PROCESS = Long.toHexString(ThreadLocalRandom.current().nextLong()) + "-";
     private static final AtomicLong NUMBER = new AtomicLong();
     private static final int ATTEMPTS = 60;
@@ -29,7 +31,7 @@ public final class Leftovers {
     }
 
     private static String prefix(Node node) {
-        return Volume.TEMPORARY + "import-" + node.shortIdentity() + "-";
+        return IMPORTS + node.shortIdentity() + "-";
     }
 
     /** Removes a hidden volume, in whatever state it is; one that is not there is as good. */
@@ -72,16 +74,27 @@ public final class Leftovers {
             && node.mapped().get(name.substring(0, end)).isEmpty();
     }
 
+    /** Those of former processes of this node. */
+    public static void removeVolumesOnce(Node node) {
+        for (Volume volume : node.volumes().list(prefix(node))) {
+            String name = volume.name();
+            if (!name.startsWith(prefix(node) + PROCESS) && node.mapped().get(name).isEmpty()) {
+                remove(node, name);
+                LOG.log(Level.INFO, "volume {0}, which an import left behind, is removed", name);
+            }
+        }
+    }
+
+    /** Hidden volumes of other nodes' imports that nobody writes just now: under way, or left behind. */
+    public static List<String> ofOtherNodes(Node node) {
+        return node.volumes().list(IMPORTS).stream()
+            .filter(volume -> !volume.name().startsWith(prefix(node)) && volume.lease().isEmpty()).map(Volume::name).toList();
+    }
+
     private static void removeVolumes(Node node) {
         for (int attempt = 1; attempt <= ATTEMPTS; attempt++) {
             try {
-                for (Volume volume : node.volumes().list(prefix(node))) {
-                    String name = volume.name();
-                    if (!name.startsWith(prefix(node) + PROCESS) && node.mapped().get(name).isEmpty()) {
-                        remove(node, name);
-                        LOG.log(Level.INFO, "volume {0}, which an import left behind, is removed", name);
-                    }
-                }
+                removeVolumesOnce(node);
                 return;
             } catch (RuntimeException e) {
                 LOG.log(attempt < ATTEMPTS ? Level.DEBUG : Level.WARNING, "what imports left behind is not removed yet: {0}", e.getMessage());

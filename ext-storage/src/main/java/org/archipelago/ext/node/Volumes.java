@@ -162,11 +162,20 @@ public final class Volumes {
     public JsonObject longRun(int op, String name, JsonObject argument, Consumer<JsonObject> eachStep) {
         JsonObject ask = argument.deepCopy();
         ask.addProperty("run", UUID.randomUUID().toString());
-        while (true) {
-            JsonObject answer = json(send(Call.of(mapperPort, op, name).data(bytes(ask)), Op.name(op)));
-            eachStep.accept(answer);
-            if (answer.has("done") && answer.get("done").getAsBoolean()) {
-                return answer;
+        boolean done = false;
+        try {
+            while (true) {
+                JsonObject answer = json(send(Call.of(mapperPort, op, name).data(bytes(ask)), Op.name(op)));
+                done = answer.has("done") && answer.get("done").getAsBoolean();
+                eachStep.accept(answer);
+                if (done) {
+                    return answer;
+                }
+            }
+        } finally {
+            if (!done) {
+                ask.addProperty("end", true);
+                caller.call(Call.of(mapperPort, op, name).data(bytes(ask)));
             }
         }
     }

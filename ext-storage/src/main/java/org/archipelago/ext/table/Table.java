@@ -36,7 +36,17 @@ public final class Table<T> {
     /** The text for a list of rows, each line with its end; throws Failure for a column that is not there. */
     public String render(List<T> rows, TableOptions options) {
         List<Column<T>> chosen = choose(options.columns());
-        return options.json() ? json(rows, chosen) : text(rows, chosen, options.bytes(), options.headings());
+        return options.json() ? GSON.toJson(json(rows, options)) + "\n" : text(rows, chosen, options.bytes(), options.headings());
+    }
+
+    /** The list of rows as JSON, for more to be added. */
+    public JsonObject json(List<T> rows, TableOptions options) {
+        List<Column<T>> chosen = choose(options.columns());
+        JsonArray array = new JsonArray(rows.size());
+        rows.forEach(row -> array.add(object(row, chosen)));
+        JsonObject top = new JsonObject();
+        top.add(name, array);
+        return top;
     }
 
     /** One thing, a line for each column; or a JSON object. */
@@ -92,14 +102,6 @@ public final class Table<T> {
                 + String.join(", ", known));
         }
         return columns.get(index);
-    }
-
-    private String json(List<T> rows, List<Column<T>> chosen) {
-        JsonArray array = new JsonArray(rows.size());
-        rows.forEach(row -> array.add(object(row, chosen)));
-        JsonObject top = new JsonObject();
-        top.add(name, array);
-        return GSON.toJson(top) + "\n";
     }
 
     private JsonObject object(T row, List<Column<T>> chosen) {

@@ -16,11 +16,11 @@ final class Remove implements Command {
     static final CommandSpec SPEC = CommandSpec.of("remove", Needs.PEERS, "Removes a volume or snapshot", Remove::new)
         .alias("rm").operands("VOLUME").group(Vlmc.VOLUMES)
         .details("For good; nobody is asked. A volume that is mapped here, or held by another node, is not removed. Volumes that "
-            + "started as a removed snapshot keep all they have.")
+            + "started as a removed snapshot keep all they have; the space of what is not needed any more is freed by 'vlmc gc'.")
         .example("web1", "web1 is gone")
         .example("-f web1", "so is its name, though its map cannot be read");
 
-    @Parameter(names = {"-f", "--force"}, order = 1, description = "Remove one that is damaged, too: the space that it uses stays in use.")
+    @Parameter(names = {"-f", "--force"}, order = 1, description = "Remove one that is damaged, too.")
     private boolean force;
 
     @Override

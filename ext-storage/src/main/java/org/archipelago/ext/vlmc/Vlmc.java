@@ -10,6 +10,7 @@ public final class Vlmc {
     static final String HOST = "On this host";
     static final String WRITERS = "Who may write a volume";
     static final String IMAGES = "Images";
+    static final String STORE = "The store";
 
     public static final Program PROGRAM = new Program("vlmc", "command",
         "Volumes of Archipelago: makes, shows, snapshots, maps and removes them. A volume can be written; a snapshot never changes and "
@@ -25,10 +26,12 @@ public final class Vlmc {
               vlmc map web1                       a device of this host shows it
               vlmc list                           what there is
             """,
-        List.of(ListVolumes.SPEC, Info.SPEC, Create.SPEC, Snapshot.SPEC, Resize.SPEC, Rename.SPEC, Remove.SPEC, MapInfo.SPEC, VerifyVolume.SPEC,
+        List.of(ListVolumes.SPEC, Info.SPEC, DiskUsage.SPEC, Create.SPEC, Snapshot.SPEC, Resize.SPEC, Rename.SPEC, Remove.SPEC,
+            MapInfo.SPEC, Check.SPEC, VerifyVolume.SPEC,
             MapVolume.SPEC, Unmap.SPEC, ShowMapped.SPEC,
             Open.SPEC, Close.SPEC, Lock.SPEC, Unlock.SPEC,
-            Import.SPEC, Export.SPEC, Hash.SPEC),
+            Import.SPEC, Export.SPEC, Hash.SPEC,
+            Gc.SPEC),
         CommonOptions::new);
 
     private Vlmc() {}

@@ -112,6 +112,15 @@ final class Leases {
         return record.daemon().equals(me.daemon());
     }
 
+    /** Who has the lock of that object; empty where it is gone or damaged. */
+    Optional<LockRecord> holderOf(String object) {
+        try {
+            return maps.readText(object).map(LockRecord::decode);
+        } catch (IllegalArgumentException damaged) {
+            return Optional.empty();
+        }
+    }
+
     // --- the lease
 
     /** Takes the lease for this daemon; fails with EBUSY, naming who has it. */

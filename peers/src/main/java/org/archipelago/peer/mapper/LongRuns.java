@@ -20,7 +20,8 @@ import org.archipelago.xseg.Request;
  * how far it is, and ends with its command.
  *
  * <p>A request carries {@code {"run": "name of the run", ...}}; the first one of a run begins it, the answer that has
- * {@code "done": true} ends it, and so does a failure. What is asked for no more is given up after some minutes.
+ * {@code "done": true} ends it, and so does a failure. {@code "end": true} gives it up; so is, after some minutes, what is
+ * asked for no more.
  * Thread-safe; works on threads of its own.
  */
 final class LongRuns implements AutoCloseable {
@@ -132,6 +133,9 @@ final class LongRuns implements AutoCloseable {
         }
         String key = argument.get("run").getAsString();
         endForgotten();
+        if (argument.has("end")) {
+            return giveUp(key);
+        }
         Entry entry = runs.computeIfAbsent(key, added -> begin(op, name, argument));
         boolean ends = true;
         try {
@@ -147,6 +151,16 @@ final class LongRuns implements AutoCloseable {
                 entry.end();
             }
         }
+    }
+
+    private JsonObject giveUp(String key) {
+        Entry entry = runs.remove(key);
+        if (entry != null) {
+            entry.end();
+        }
+        JsonObject answer = new JsonObject();
+        answer.addProperty("done", true);
+        return answer;
     }
 
     private Entry begin(int op, String name, JsonObject argument) {

@@ -128,7 +128,7 @@ public final class Mapper implements Peer, Reactor.Poller {
                 volumes.find(request).lookedAt = System.nanoTime() - LOOK_NANOS; // what is read after it is as new
                 control.run(request);
             }
-            case Op.HASH, Op.VERIFY -> longRuns.step(reactor, request);
+            case Op.CHECK, Op.HASH, Op.VERIFY, Op.COLLECT, Op.USAGE -> longRuns.step(reactor, request);
             case Op.LIST, Op.STATUS, Op.SETINFO, Op.LOCK, Op.UNLOCK -> control.run(request);
             default -> request.complete(Errno.EOPNOTSUPP);
         }

@@ -7,6 +7,7 @@ import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import org.archipelago.peer.host.Caller;
@@ -18,6 +19,10 @@ public final class MapperControl implements AutoCloseable {
     private static final int QUEUE = 4096;
     private static final long LONG_LOG = 1 << 16;
     private static final int LONG_RUN_THREADS = 2;
+    private static final int REMOVERS = 4;
+    /** So that the table of objects takes at most a quarter of the heap, and three eighths for a moment while it grows. */
+    private static final int USAGE_PLACES =
+        (int) Math.min(1 << 26, Long.highestOneBit(Runtime.getRuntime().maxMemory() / 4 / ObjectTable.PLACE_BYTES));
 
     private final VolumeStore store;
     private final Leases leases;
@@ -26,6 +31,7 @@ public final class MapperControl implements AutoCloseable {
     private final int requests;
     private final long longLog;
     private final ExecutorService reclaimer = threads("reclaim", 1);
+    private final ExecutorService removers = threads("remove", REMOVERS);
     private final LongRuns longRuns;
     private final List<ControlThread> threads = new CopyOnWriteArrayList<>();
 
@@ -56,12 +62,20 @@ public final class MapperControl implements AutoCloseable {
 
     private LongRuns longRuns(ObjectStore blocks) {
         Hashers hashers = new Hashers(maps, me);
+        Collector collector = new Collector(maps, blocks, store, leases, hashers, me, removers);
+        Semaphore usageTurn = new Semaphore(1);
         return new LongRuns(threads("run", LONG_RUN_THREADS), Map.of(
+            Op.COLLECT, (name, argument) -> collector.begin(argument),
+            Op.CHECK, (name, argument) -> {
+                ControlThread.checkName(name);
+                return new Check(store, blocks, name, argument.has("repair") && argument.get("repair").getAsBoolean());
+            },
             Op.HASH, (name, argument) -> hashing(blocks, hashers, name, argument),
             Op.VERIFY, (name, argument) -> {
                 ControlThread.checkName(name);
                 return new Verification(store, blocks, name);
-            }));
+            },
+            Op.USAGE, (name, argument) -> new Usage(store, maps, blocks, USAGE_PLACES, usageTurn)));
     }
 
     private LongRuns.Run hashing(ObjectStore blocks, Hashers hashers, String name, JsonObject argument) {
@@ -108,6 +122,7 @@ public final class MapperControl implements AutoCloseable {
             thread.close();
         }
         longRuns.close();
+        ControlThread.end(removers);
         ControlThread.end(reclaimer);
     }
 }

@@ -10,8 +10,11 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import org.archipelago.map.BlockMap;
+import org.archipelago.map.Checkpoint;
 import org.archipelago.map.DamagedMapException;
+import org.archipelago.map.IdRecord;
 import org.archipelago.map.ImageLayer;
+import org.archipelago.map.Layer;
 import org.archipelago.map.MapLog;
 import org.archipelago.map.TextObject;
 import org.archipelago.map.VolumeHeader;
@@ -37,6 +40,7 @@ final class VolumeStore {
     private final ObjectStore maps;
     private final ObjectStore blocks;
     private final Leases leases;
+    private final IdRecords records;
     private final Logs logs;
     private final LayerTables tables;
     private final Checkpoints checkpoints;
@@ -49,9 +53,11 @@ final class VolumeStore {
         this.maps = maps;
         this.blocks = blocks;
         this.leases = leases;
+        this.records = new IdRecords(maps, me);
         this.logs = new Logs(maps, me);
-        this.tables = new LayerTables(maps);
-        this.checkpoints = new Checkpoints(maps, tables);
+        Copies copies = new Copies(maps);
+        this.tables = new LayerTables(copies);
+        this.checkpoints = new Checkpoints(copies, tables);
     }
 
     // --- headers
@@ -77,10 +83,15 @@ final class VolumeStore {
             + " does not exist (vlmc list shows those that do)"));
     }
 
+    IdRecords records() {
+        return records;
+    }
+
     /** A failure leaves open which header it has now. */
     private void put(String volume, VolumeHeader header) {
         try {
             maps.put(VolumeHeader.objectOf(volume), header.encode());
+            records.put(volume, header);
         } catch (Failure e) {
             throw e.inHalfWay();
         }
@@ -108,38 +119,75 @@ final class VolumeStore {
 
     /** size: bytes, 0 = the origin's; origin: a snapshot, empty = zeros. */
     void create(String name, long size, Optional<String> origin, Map<String, String> metadata) {
-        if (find(name).isPresent()) {
-            throw exists(name);
-        }
-        String checkpoint = VolumeHeader.NONE;
-        long wanted = size;
-        if (origin.isPresent()) {
-            VolumeHeader parent = header(origin.get());
-            if (!parent.readOnly()) {
-                throw new Failure(Errno.EINVAL, origin.get() + " is a volume, not a snapshot: clone a snapshot of it"
-                    + " (vlmc snapshot " + origin.get() + " NAME)");
+        refuseExisting(name);
+        for (int attempt = 0; attempt < RETRIES; attempt++) {
+            Optional<VolumeHeader> parent = origin.map(snapshot -> originOf(snapshot, size));
+            long wanted = size == 0 ? parent.map(VolumeHeader::size).orElse(0L) : size;
+            if (wanted <= 0 || wanted > VolumeHeader.MAX_SIZE) {
+                throw new Failure(Errno.EINVAL, "volume " + name + " cannot have " + wanted + " bytes: 1 to "
+                    + VolumeHeader.MAX_SIZE + " are allowed");
             }
-            if (size != 0 && size < parent.size()) {
-                throw new Failure(Errno.EINVAL, "a volume of " + size + " bytes cannot hold snapshot " + origin.get()
-                    + ", which has " + parent.size());
+            VolumeHeader header = VolumeHeader.create(newId(), wholeUnits(wanted),
+                parent.map(VolumeHeader::checkpoint).orElse(VolumeHeader.NONE), origin.orElse(VolumeHeader.NONE), now());
+            records.create(name, header);
+            if (parent.isEmpty() || names(origin.get(), parent.get())) {
+                make(name, header, metadata);
+                return;
             }
-            wanted = size == 0 ? parent.size() : size;
-            checkpoint = parent.checkpoint();
+            records.delete(header.id()); // the snapshot went, or became an image, before the record was there
         }
-        if (wanted <= 0 || wanted > VolumeHeader.MAX_SIZE) {
-            throw new Failure(Errno.EINVAL, "volume " + name + " cannot have " + wanted + " bytes: 1 to "
-                + VolumeHeader.MAX_SIZE + " are allowed");
+        throw new Failure(Errno.EAGAIN, "snapshot " + origin.orElse("") + " changes again and again: try again");
+    }
+
+    private VolumeHeader originOf(String origin, long size) {
+        VolumeHeader parent = header(origin);
+        if (!parent.readOnly()) {
+            throw new Failure(Errno.EINVAL, origin + " is a volume, not a snapshot: clone a snapshot of it"
+                + " (vlmc snapshot " + origin + " NAME)");
         }
-        VolumeHeader header = VolumeHeader.create(newId(), wholeUnits(wanted), checkpoint, origin.orElse(VolumeHeader.NONE), now());
-        if (!metadata.isEmpty()) {
-            putNotes(name, header.id(), metadata);
+        if (size != 0 && size < parent.size()) {
+            throw new Failure(Errno.EINVAL, "a volume of " + size + " bytes cannot hold snapshot " + origin
+                + ", which has " + parent.size());
         }
-        logs.create(name, header.id(), 0, header.epoch(), 1);
+        return parent;
+    }
+
+    /** Whether a name means the same still, and names the same checkpoint: a record that names it, too, has come in time. */
+    private boolean names(String name, VolumeHeader header) {
+        return find(name).filter(now -> now.id().equals(header.id()) && now.checkpoint().equals(header.checkpoint())).isPresent();
+    }
+
+    private void make(String name, VolumeHeader header, Map<String, String> metadata) {
+        try {
+            if (!metadata.isEmpty()) {
+                putNotes(name, header.id(), metadata);
+            }
+            logs.create(name, header.id(), 0, header.epoch(), 1);
+        } catch (Failure e) {
+            unmake(header);
+            throw e;
+        }
         if (!maps.create(VolumeHeader.objectOf(name), header.encode())) {
-            maps.delete(header.log());
-            maps.delete(notesObject(header.id()));
+            unmake(header);
             throw exists(name);
         }
+        records.created(name, header);
+    }
+
+    /** Removes an object that nothing names; garbage collection would, too. */
+    private void tidy(String object) {
+        try {
+            maps.delete(object);
+        } catch (Failure e) {
+            LOG.log(Level.WARNING, "an object that nothing needs was not removed: {0}", e.getMessage());
+        }
+    }
+
+    /** What there is of a volume that has no header; the record goes last. */
+    private void unmake(VolumeHeader header) {
+        tidy(header.log());
+        tidy(notesObject(header.id()));
+        tidy(IdRecord.objectOf(header.id()));
     }
 
     private static long wholeUnits(long size) {
@@ -148,9 +196,15 @@ final class VolumeStore {
 
     /** Makes the name vanish; the caller then reclaims what the volume alone used. */
     void delete(VolumeState volume) {
+        deleteHeader(volume.name, volume.header());
+    }
+
+    private void deleteHeader(String name, VolumeHeader header) {
         try {
-            maps.delete(volume.headerObject.toString());
+            records.putRemoving(name, header);
+            maps.delete(VolumeHeader.objectOf(name));
         } catch (Failure e) {
+            settleRecord(name, header);
             throw e.inHalfWay();
         }
     }
@@ -160,44 +214,76 @@ final class VolumeStore {
         VolumeHeader header = volume.header();
         endLogs(volume, volume.log.generation + 1 + logs.successors(header.id(), volume.log.generation));
         for (int block : volume.map.ownBlocks()) {
-            blocks.delete(new VolumeLayer(header.id(), volume.log.epoch).object(block).toString());
+            blocks.deleteLazily(new VolumeLayer(header.id(), volume.log.epoch).object(block).toString());
         }
         if (!header.checkpointShared() && !header.checkpoint().equals(VolumeHeader.NONE)) {
             checkpoints.delete(header.checkpoint());
         }
         maps.delete(notesObject(header.id()));
         leases.forget(volume.name, header.id());
+        forgetRecord(volume.name, header);
     }
 
-    /** Makes a snapshot's name vanish; what it holds may be others' too. */
+    /** Makes a snapshot's name vanish; what it holds may be others' too, and is left to garbage collection. */
     void deleteSnapshot(String name, String id) {
         changeSnapshot(name, id, () -> {
-            maps.delete(VolumeHeader.objectOf(name));
+            VolumeHeader header = header(name);
+            deleteHeader(name, header);
             maps.delete(notesObject(id));
+            forgetRecord(name, header);
         });
     }
 
     void renameSnapshot(String name, String id, String to) {
-        changeSnapshot(name, id, () -> renameHeader(name, to));
+        changeSnapshot(name, id, () -> renameHeader(name, header(name), to));
     }
 
-    /** Makes the name of something vanish that cannot be read; what it held is left over. */
+    /** The last of what is removed; where a collection wants to see it, it says that the volume is gone. */
+    private void forgetRecord(String name, VolumeHeader header) {
+        if (!records.forget(header.id())) {
+            records.putRemoving(name, header);
+        }
+    }
+
+    /** Makes the name of something vanish that cannot be read; what it held is left to garbage collection. */
     boolean deleteUnread(String name) {
+        for (IdRecord record : recordsOf(name)) {
+            records.put(IdRecord.removing(name, record.header()));
+        }
         return maps.delete(VolumeHeader.objectOf(name));
     }
 
-    private void renameHeader(String name, String to) {
+    /** Of what has this name, though the header does not say so. */
+    private List<IdRecord> recordsOf(String name) {
+        try {
+            return find(name).map(header -> List.of(IdRecord.live(name, header))).orElseGet(List::of);
+        } catch (Failure e) {
+            return records.ofName(name);
+        }
+    }
+
+    private void renameHeader(String name, VolumeHeader header, String to) {
         int result;
         try {
+            records.put(IdRecord.renaming(name, to, header));
             result = maps.rename(VolumeHeader.objectOf(name), VolumeHeader.objectOf(to));
         } catch (Failure e) {
             throw e.inHalfWay();
         }
-        if (result == Errno.EEXIST) {
-            throw exists(to);
+        if (result == 0) {
+            settleRecord(to, header);
+            return;
         }
-        if (result != 0) {
-            throw Failure.of(result, "volume " + name + " cannot be renamed").inHalfWay();
+        settleRecord(name, header);
+        throw result == Errno.EEXIST ? exists(to) : Failure.of(result, "volume " + name + " cannot be renamed").inHalfWay();
+    }
+
+    /** After a rename, or none; a record with two names does as well. */
+    private void settleRecord(String name, VolumeHeader header) {
+        try {
+            records.put(name, header);
+        } catch (Failure e) {
+            LOG.log(Level.DEBUG, "the next change of the volume writes it: {0}", e.getMessage());
         }
     }
 
@@ -206,7 +292,7 @@ final class VolumeStore {
         String id = volume.header().id();
         renamed.add(id);
         try {
-            renameHeader(volume.name, to);
+            renameHeader(volume.name, volume.header(), to);
             touchLog(volume);
             releaseAfterFailure(volume.name, id, !volume.unclean);
         } finally {
@@ -226,13 +312,17 @@ final class VolumeStore {
     void imageOf(VolumeState volume, ImageLayer image, String snapshot) {
         VolumeHeader old = volume.header();
         String id = newId();
-        String checkpoint = putImage(image, id, 1, old.blocks());
-        VolumeHeader header = new VolumeHeader(id, VolumeHeader.Kind.SNAPSHOT, old.size(), old.blockShift(), 0, 1, checkpoint, true,
-            VolumeHeader.NONE, VolumeHeader.NONE, now());
+        VolumeHeader header = new VolumeHeader(id, VolumeHeader.Kind.SNAPSHOT, old.size(), old.blockShift(), 0, 1,
+            Checkpoint.name(id, 1), true, VolumeHeader.NONE, VolumeHeader.NONE, now());
+        records.create(snapshot, header);
+        putImage(image, id, 1, old.blocks());
         if (!maps.create(VolumeHeader.objectOf(snapshot), header.encode())) {
-            checkpoints.delete(checkpoint);
+            tidy(header.checkpoint());
+            tidy(Checkpoint.secondName(header.checkpoint()));
+            tidy(IdRecord.objectOf(id));
             throw exists(snapshot);
         }
+        records.created(snapshot, header);
     }
 
     /** A snapshot goes on with the same contents in the objects of an image. */
@@ -243,17 +333,13 @@ final class VolumeStore {
                 checkpoints.delete(checkpoint);
                 throw new Failure(Errno.ENOENT, "snapshot " + snapshot + " was removed, renamed or changed while it was hashed");
             }
-            maps.put(VolumeHeader.objectOf(snapshot), header.inCheckpoint(checkpoint).encode());
+            put(snapshot, header.inCheckpoint(checkpoint));
         });
     }
 
     /** Makes a checkpoint over an image, and the image's table where that is not there. */
     private String putImage(ImageLayer image, String id, int generation, int blocksOfVolume) {
-        try {
-            tables.image(image.root());
-        } catch (Failure | IllegalArgumentException absentOrDamaged) {
-            maps.put(image.tableName(), image.table());
-        }
+        tables.put(image);
         BlockMap map = new BlockMap(blocksOfVolume);
         map.base(image);
         return checkpoints.put(map, id, generation);
@@ -345,6 +431,7 @@ final class VolumeStore {
         if (renamed.contains(header.id())) {
             throw new Failure(Errno.EBUSY, "volume " + name + " is just being given this name: try again");
         }
+        refuseTwin(name, header);
         Taken taken = leases.acquire(name, header.id(), use);
         try {
             VolumeState volume = load(name, taken.shared() ? Lease.SHARED : Lease.EXCLUSIVE);
@@ -369,6 +456,28 @@ final class VolumeStore {
     private int freshEpoch(VolumeState volume) {
         int behind = logs.successors(volume.header().id(), volume.log.generation);
         return volume.log.epoch + (behind == 0 ? 0 : behind + 1);
+    }
+
+    /** Two headers of one id, one of which was copied by hand, would have two volumes write the same objects. */
+    private void refuseTwin(String name, VolumeHeader header) {
+        Optional<String> twin = twin(name, header);
+        if (twin.isPresent()) {
+            throw new Failure(Errno.EUCLEAN, "volumes " + name + " and " + twin.get() + " are one volume under two names, and would write the "
+                + "same objects: `vlmc check " + name + "` says what to do");
+        }
+    }
+
+    /** The other volume that has the same id, and to which the id belongs. */
+    Optional<String> twin(String name, VolumeHeader header) {
+        try {
+            return records.find(header.id()).filter(record -> !record.names(name)).map(IdRecord::name)
+                .filter(other -> find(other).filter(found -> found.id().equals(header.id())).isPresent());
+        } catch (Failure e) {
+            if (e.errno() != Errno.EUCLEAN) {
+                throw e;
+            }
+            return Optional.empty(); // what is damaged is told by who needs it
+        }
     }
 
     /** Nothing was written under a lease that was taken in vain. */
@@ -410,6 +519,35 @@ final class VolumeStore {
             }
         }
         throw new DamagedMapException(name, problem);
+    }
+
+    // --- checking
+
+    /** Puts a header that was lost or damaged in its place; nobody may have the volume open. */
+    void restoreHeader(String name, VolumeHeader header) {
+        synchronized (snapshotChanges) {
+            Taken taken = leases.acquire(name, header.id(), Use.CONTROL);
+            try {
+                maps.put(VolumeHeader.objectOf(name), header.encode());
+            } finally {
+                if (!taken.held()) { // else a former life of this daemon had it open, and has it again
+                    releaseAfterFailure(name, header.id(), taken.clean());
+                }
+            }
+        }
+    }
+
+    Optional<Finding> checkCheckpoint(String name, VolumeHeader header, boolean repair) {
+        return checkpoints.check(name, header, repair);
+    }
+
+    Optional<Finding> checkTable(Layer layer, boolean repair) {
+        return tables.check(layer, repair);
+    }
+
+    /** The map of a header's checkpoint; empty when it is missing. */
+    Optional<BlockMap> checkpoint(String name, VolumeHeader header) {
+        return checkpoints.read(name, header);
     }
 
     /**
@@ -548,6 +686,16 @@ final class VolumeStore {
         }
     }
 
+    /** Removes a log that its volume has left, and tells those who may still look at it. */
+    boolean removeLog(String object) {
+        try {
+            logs.endUnread("of object " + object, object);
+        } catch (DamagedMapException e) {
+            LOG.log(Level.DEBUG, "nobody can read it: {0}", e.getMessage());
+        }
+        return maps.delete(object);
+    }
+
     /** Makes readers on other nodes look at the volume anew. */
     private void touchLog(VolumeState volume) {
         try {
@@ -603,9 +751,17 @@ final class VolumeStore {
     private void name(String volume, VolumeHeader of, String snapshot) {
         VolumeHeader header = of.snapshot(newId(), of.checkpoint(), volume, now());
         try {
+            records.create(snapshot, header);
+            if (!names(volume, of)) {
+                tidy(IdRecord.objectOf(header.id()));
+                throw new Failure(Errno.EBUSY, "volume " + volume + " was changed by another node while snapshot " + snapshot
+                    + " was made of it: close it here (vlmc close " + volume + ")");
+            }
             if (!maps.create(VolumeHeader.objectOf(snapshot), header.encode())) {
+                tidy(IdRecord.objectOf(header.id()));
                 throw exists(snapshot);
             }
+            records.created(snapshot, header);
         } catch (Failure e) {
             throw e.inHalfWay();
         }

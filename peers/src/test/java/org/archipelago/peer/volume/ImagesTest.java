@@ -136,7 +136,7 @@ class ImagesTest {
             System.arraycopy(bytes(UNIT, 10), 0, contents, (int) BLOCK + 100, UNIT);
         }
         assertThat(objects("blocks", "sha256-")).hasSize(4);
-        assertThat(objects("maps", "img-")).hasSize(2).contains("img-" + root);
+        assertThat(objects("maps", "img-")).hasSize(4).contains("img-" + root);
         assertThat(objects("maps", "hash-")).isEmpty();
         assertThat(objects("blocks", "part-")).isEmpty();
         try (Node node = new Node("n1", store, 2)) {

@@ -2,10 +2,15 @@ package org.archipelago.peer.volume;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.UUID;
 import java.util.function.BooleanSupplier;
+import org.archipelago.peer.host.Caller.Call;
 import org.archipelago.peer.host.Caller.Reply;
 import org.archipelago.xseg.Op;
 
@@ -33,9 +38,18 @@ final class Lab implements AutoCloseable {
     /** As SIGKILL does; the nodes that are started next have new weather. */
     void kill(Node node) {
         weather.end();
+        pause(); // until its threads wait for the store for ever: they may not use the segment any more
         weather = new Weather();
         nodes.remove(node);
         node.kill();
+    }
+
+    private static void pause() {
+        try {
+            Thread.sleep(100);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     @Override
@@ -67,6 +81,29 @@ final class Lab implements AutoCloseable {
 
     static void clone(Node node, String snapshot, String volume) {
         ok(node.json(Op.CREATE, volume, "{\"origin\": \"" + snapshot + "\"}"));
+    }
+
+    /** Collects garbage to the end; what it came to. */
+    static JsonObject gc(Node node) {
+        return gc(node, false);
+    }
+
+    static JsonObject gc(Node node, boolean dryRun) {
+        String run = UUID.randomUUID().toString();
+        while (true) {
+            JsonObject answer = gcStep(node, run, dryRun);
+            if (answer.get("done").getAsBoolean()) {
+                return answer;
+            }
+        }
+    }
+
+    /** One step of a run. */
+    static JsonObject gcStep(Node node, String run, boolean dryRun) {
+        Reply reply = node.caller.call(Call.of(Node.MAPPER, Op.COLLECT, "*")
+            .data(("{\"run\": \"" + run + "\", \"dryRun\": " + dryRun + "}").getBytes(StandardCharsets.UTF_8)));
+        ok(reply);
+        return JsonParser.parseString(reply.message()).getAsJsonObject();
     }
 
     /** Waits for what other threads bring about. */

@@ -471,8 +471,11 @@ class SealTest {
                 snapshot(node, "v", "s");
                 fate(lab, Step.CHECKPOINT, Fate.held());
                 fill(node, 0, 30);
-                ok(node.call(Op.FLUSH, "v"));
-                Lab.await("the checkpoint", () -> lab.weather.held() == 1);
+                Lab.await("the checkpoint", () -> { // once a flush comes after the SEAL
+                    fill(node, 0, 1);
+                    ok(node.call(Op.FLUSH, "v"));
+                    return lab.weather.held() == 1;
+                });
                 fill(node, 30, 60); // though it waits
                 ok(node.call(Op.FLUSH, "v"));
                 lab.weather.fair();

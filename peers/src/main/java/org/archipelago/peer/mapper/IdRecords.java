@@ -1,0 +1,112 @@
+package org.archipelago.peer.mapper;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
+import org.archipelago.map.IdRecord;
+import org.archipelago.map.VolumeHeader;
+import org.archipelago.posix.Errno;
+
+/**
+ * The records by which garbage collection finds all volumes and snapshots. A collection that marks holds the object {@code gc-mark}
+ * ({@link MarkLock}); as long as that is there, no record goes, though its volume does: so what the removed one passed on to a clone
+ * just before cannot be overlooked. Thread-safe; waits for the store.
+ */
+final class IdRecords {
+    /** After which the create of another daemon is taken for given up. */
+    private static final long LIFELESS_SECONDS = 24 * 3600;
+
+    private final ObjectStore maps;
+    private final IdRecord.Maker me;
+
+    IdRecords(ObjectStore maps, NodeIdentity me) {
+        this.maps = maps;
+        this.me = new IdRecord.Maker(me.daemon(), UUID.randomUUID().toString());
+    }
+
+    /** Fails with EUCLEAN where it cannot be read. */
+    Optional<IdRecord> find(String id) {
+        try {
+            return maps.readText(IdRecord.objectOf(id)).map(bytes -> IdRecord.decode(id, bytes));
+        } catch (IllegalArgumentException e) {
+            throw new Failure(Errno.EUCLEAN, "the record of a volume (object " + IdRecord.objectOf(id) + ") is damaged: " + e.getMessage());
+        }
+    }
+
+    boolean exists(String id) {
+        return maps.exists(IdRecord.objectOf(id));
+    }
+
+    /** Those that say so of a name; looks at all. */
+    List<IdRecord> ofName(String name) {
+        List<IdRecord> found = new ArrayList<>();
+        String cursor = "";
+        do {
+            ObjectStore.ScanPage page = maps.scan(IdRecord.PREFIX, cursor, false);
+            for (String object : page.names()) {
+                find(object.substring(IdRecord.PREFIX.length()))
+                    .filter(record -> record.name().equals(name) || record.to().equals(Optional.of(name))).ifPresent(found::add);
+            }
+            cursor = page.cursor();
+        } while (!cursor.isEmpty());
+        return found;
+    }
+
+    /** Before anything else of a new volume or snapshot is made. */
+    void create(String name, VolumeHeader header) {
+        put(IdRecord.creating(name, me, header));
+    }
+
+    /** The header is there: {@link #create} is over. Fails where it took so long that a collection did not believe in it any more. */
+    void created(String name, VolumeHeader header) {
+        if (!exists(header.id())) {
+            throw new Failure(Errno.EAGAIN, "making " + name + " took so long that it was taken for given up: try again").inHalfWay();
+        }
+        put(IdRecord.live(name, header));
+    }
+
+    void put(String name, VolumeHeader header) {
+        put(IdRecord.live(name, header));
+    }
+
+    /** Before the header goes. A full store is no reason not to remove something: then it is put when there is room, or not at all. */
+    void putRemoving(String name, VolumeHeader header) {
+        try {
+            put(IdRecord.removing(name, header));
+        } catch (Failure e) {
+            if (e.errno() != Errno.ENOSPC && e.errno() != Errno.EDQUOT) {
+                throw e;
+            }
+        }
+    }
+
+    void put(IdRecord record) {
+        maps.put(IdRecord.objectOf(record.header().id()), record.encode());
+    }
+
+    /** Gives one to a header that has none; harmless where it has got one meanwhile. */
+    void adopt(String name, VolumeHeader header) {
+        maps.create(IdRecord.objectOf(header.id()), IdRecord.live(name, header).encode());
+    }
+
+    /** All that the volume alone used is gone, its header first of all. Leaves the record to a collection that marks just now; false: it stays. */
+    boolean forget(String id) {
+        if (maps.exists(MarkLock.OBJECT)) {
+            return false;
+        }
+        delete(id);
+        return true;
+    }
+
+    /** Of what never had a header. */
+    boolean delete(String id) {
+        return maps.delete(IdRecord.objectOf(id));
+    }
+
+    /** Whether nobody goes on with a create; that of another daemon gets a day. */
+    boolean isGivenUp(IdRecord record, long nowSeconds) {
+        boolean ours = record.maker().filter(maker -> maker.daemon().equals(me.daemon())).isPresent();
+        return ours ? !record.maker().equals(Optional.of(me)) : nowSeconds - record.header().created() > LIFELESS_SECONDS;
+    }
+}
