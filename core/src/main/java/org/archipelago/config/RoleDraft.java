@@ -32,7 +32,7 @@ record RoleDraft(String name, RoleType type, Section section, Path base) {
             case RADOS_BLOCKER -> new RadosBlockerRole(name, ports(), ops, log, process, s.text("pool"),
                     s.number("nr_threads"), s.optionalText("cephx_id"), path("ceph_conf"));
             case MAPPERD -> new MapperRole(name, ports(), ops, log, process, s.number("blockerb_port"),
-                    s.number("blockerm_port"));
+                    s.number("blockerm_port"), s.flag("upgrade_original"));
             case VLMCD -> new ComposerRole(name, ports(), ops, log, process, s.number("blocker_port"),
                     s.number("mapper_port"));
             case DUMMY -> new DummyRole(name, ports(), ops, log, process);

@@ -82,7 +82,11 @@ public final class Schema {
                             "The cluster's configuration file.")),
             RoleType.MAPPERD, List.of(
                     Setting.mandatory("blockerb_port", PORT, "A port of the blocker of the data."),
-                    Setting.mandatory("blockerm_port", PORT, "A port of the blocker of the maps and locks.")),
+                    Setting.mandatory("blockerm_port", PORT, "A port of the blocker of the maps and locks."),
+                    Setting.of("upgrade_original", new ValueKind.Flag(), new Literal.Truth(false, Position.NONE),
+                            "A volume that the original Archipelago left in the store becomes one of this version's when it is first"
+                                    + " opened for writing, over the objects that it has, which are not changed; the original must not"
+                                    + " run on it any more. Without it, such volumes can be read and cloned.")),
             RoleType.VLMCD, List.of(
                     Setting.mandatory("blocker_port", PORT, "A port of the blocker of the data; the same role's as the "
                             + "mapper's blockerb_port."),

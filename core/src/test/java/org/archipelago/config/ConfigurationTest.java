@@ -38,7 +38,7 @@ class ConfigurationTest {
                         Path.of("/srv/archip/blocks"), 8, 512, false),
                 new FileBlockerRole("blockerm", new PortRange(1002, 1002), 512, 1, Optional.empty(),
                         Path.of("/srv/archip/maps"), 8, 512, false),
-                new MapperRole("mapperd", new PortRange(1001, 1001), 512, 1, Optional.empty(), 1000, 1002),
+                new MapperRole("mapperd", new PortRange(1001, 1001), 512, 1, Optional.empty(), 1000, 1002, false),
                 new ComposerRole("vlmcd", new PortRange(500, 999), 512, 1, Optional.empty(), 1000, 1001));
     }
 

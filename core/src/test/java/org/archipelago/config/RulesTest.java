@@ -25,7 +25,7 @@ class RulesTest {
         assertThat(roles.stream().map(Role::name).collect(Collectors.toList())).containsExactly("b", "m", "map", "vl", "d");
         assertThat(roles.stream().map(Role::type).collect(Collectors.toList())).containsExactly(RoleType.FILE_BLOCKER,
                 RoleType.FILE_BLOCKER, RoleType.MAPPERD, RoleType.VLMCD, RoleType.DUMMY);
-        assertThat(roles.get(2)).isEqualTo(new MapperRole("map", new PortRange(12, 12), 512, 1, Optional.empty(), 10, 11));
+        assertThat(roles.get(2)).isEqualTo(new MapperRole("map", new PortRange(12, 12), 512, 1, Optional.empty(), 10, 11, false));
         assertThat(roles.get(3)).isEqualTo(new ComposerRole("vl", new PortRange(20, 29), 512, 1, Optional.empty(), 10, 12));
         assertThat(roles.get(4)).isEqualTo(new DummyRole("d", new PortRange(30, 31), 512, 1, Optional.empty()));
     }

@@ -50,7 +50,7 @@ final class RoleFactory {
             return new Instances(reactor -> store.blocker(reactor, host.segment(), host.reactors().length), store);
         } else if (role instanceof MapperRole mapper) {
             MapperControl control = new MapperControl(new Caller(host, role.name(), STORE_MILLIS), mapper.blockerbPort(),
-                mapper.blockermPort(), me, MAPPER_REQUESTS);
+                mapper.blockermPort(), me, MAPPER_REQUESTS, mapper.upgradeOriginal());
             return new Instances(reactor -> new Mapper(host, reactor, control, mapper.blockermPort()), control);
         } else if (role instanceof ComposerRole composer) {
             int operations = SegmentPlan.operations(configuration);

@@ -10,13 +10,14 @@ import java.util.TreeMap;
 /**
  * A volume or snapshot as the mapper describes it.
  *
+ * @param format of its map: native, or the original's and which
  * @param origin the snapshot that it began as, or the volume that it is a snapshot of; empty: none
  * @param lease who may write it
  * @param lock who has the administrator's lock of it
  * @param created seconds since 1970; 0: unknown
  * @param problem why it cannot be used; empty where it can
  */
-public record Volume(String name, Kind kind, String id, long size, long blockSize, String origin,
+public record Volume(String name, Kind kind, String id, long size, long blockSize, String format, String origin,
         Optional<Holder> lease, Optional<Holder> lock, long created, SortedMap<String, String> metadata, String problem) {
 
     public enum Kind { VOLUME, SNAPSHOT, DAMAGED }
@@ -53,7 +54,7 @@ public record Volume(String name, Kind kind, String id, long size, long blockSiz
             default -> Kind.VOLUME;
         };
         return new Volume(text(json, "name"), kind, text(json, "id"), number(json, "size"),
-            number(json, "blockSize"), origin(json), holder(json, "lease"), holder(json, "lock"), number(json, "created"),
+            number(json, "blockSize"), text(json, "format"), origin(json), holder(json, "lease"), holder(json, "lock"), number(json, "created"),
             Collections.unmodifiableSortedMap(metadata), text(json, "problem"));
     }
 

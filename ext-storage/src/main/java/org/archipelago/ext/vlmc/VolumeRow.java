@@ -22,6 +22,7 @@ record VolumeRow(Volume volume, Optional<Mapping> mapping) {
         Column.left("lock", "the node whose administrator locked it", r -> Value.of(r.volume.lock().map(Volume.Holder::show).orElse(""))),
         Column.left("created", "when", r -> Value.time(r.volume.created())),
         Column.right("blocksize", "size of a block of its map", r -> Value.size(r.volume.blockSize())),
+        Column.left("format", "of its map: native, or that of the original Archipelago", r -> Value.of(r.volume.format())),
         Column.left("id", "stays when it is renamed", r -> Value.of(r.volume.id())),
         Column.left("metadata", "what Ganeti and others noted", r -> new Value.Pairs(r.volume.metadata())),
         Column.left("problem", "why it cannot be used", r -> Value.of(r.volume.problem())));

@@ -117,7 +117,14 @@ final class ControlJob extends Job {
 
     private byte[] list() {
         StoreListing listing = new StoreListing(prefix(), member("after", JsonElement::getAsString, ""), room);
-        read(listing::read);
+        boolean original = member("original", JsonElement::getAsBoolean, false);
+        read(names -> {
+            if (original) {
+                store.files().originals().forEach(listing::add);
+            } else {
+                listing.read(names);
+            }
+        });
         refuseRoom(listing.isTooSmall());
         return listing.answer();
     }

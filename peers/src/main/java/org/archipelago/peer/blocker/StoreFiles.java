@@ -33,6 +33,7 @@ final class StoreFiles {
     private static final long LOST = Long.MAX_VALUE;
 
     private final ObjectPath paths;
+    private final OriginalPlaces originals;
     private final StoreMarker marker;
     private final StoreLog log;
     private final int openFlags;
@@ -53,6 +54,7 @@ final class StoreFiles {
     /** @param openFlags to open objects with */
     StoreFiles(ObjectPath paths, StoreMarker marker, StoreLog log, int openFlags) {
         this.paths = paths;
+        this.originals = marker.isOriginal() ? new OriginalPlaces(paths.root()) : OriginalPlaces.NONE;
         this.marker = marker;
         this.log = log;
         this.openFlags = openFlags;
@@ -68,14 +70,21 @@ final class StoreFiles {
         return paths;
     }
 
+    /** The objects that the original left; their names are taken. */
+    OriginalPlaces originals() {
+        return originals;
+    }
+
     // --- opening
 
     /**
-     * Opens an object for reading and writing; for reading alone where the file system is read-only.
+     * Opens an object for reading and writing; for reading alone where the file system is read-only, or the object the
+     * original's.
      *
      * @param make makes it where it is absent
      * @param size of one that is made: zeros, which nobody finds before they are all there
-     * @return a descriptor, the caller's to close; or a negative errno: ENOENT, EIO where the store is not there
+     * @return a descriptor, the caller's to close; or a negative errno: ENOENT, EIO where the store is not there, EROFS where the
+     *     object is the original's and make is set
      */
     int open(String name, boolean make, long size) {
         String path = paths.object(name);
@@ -90,8 +99,9 @@ final class StoreFiles {
             if (!isThere() || fd == -FileCalls.ENOTDIR) {
                 return -Errno.EIO;
             }
-            if (!make) {
-                return -Errno.ENOENT;
+            int original = openOriginal(name, make);
+            if (original != -Errno.ENOENT || !make) {
+                return original;
             }
             fd = size == 0 ? FileCalls.open(path, openFlags | Posix.O_CREAT | Posix.O_EXCL, FILE_MODE) : make(path, size);
             if (fd >= 0) {
@@ -108,6 +118,15 @@ final class StoreFiles {
             }
         }
         return -Errno.EIO;
+    }
+
+    private int openOriginal(String name, boolean make) {
+        int fd = originals.open(name, openFlags & ~Posix.O_RDWR);
+        if (make && fd >= 0) {
+            FileCalls.close(fd);
+            return -Errno.EROFS;
+        }
+        return fd;
     }
 
     /** Makes a file of a size under another name first: whatever crashes, none is shorter. As {@link FileCalls#open}. */
@@ -261,6 +280,7 @@ final class StoreFiles {
 
     /** Makes an object of length bytes at an address of this process. EEXIST. */
     void create(String name, long address, long length) {
+        refuseOriginal(Errno.EEXIST, "cannot create", name);
         String temporary = write(name, address, length);
         try {
             linkAs(temporary, name);
@@ -304,6 +324,7 @@ final class StoreFiles {
 
     /** Replaces an object, or makes it: at any crash there is the old one or the new one. */
     void put(String name, long address, long length) {
+        refuseOriginal(Errno.EROFS, "cannot replace", name);
         String temporary = write(name, address, length);
         int errno = rename(temporary, paths.object(name), 0);
         if (errno == Errno.ENOENT) {
@@ -323,6 +344,13 @@ final class StoreFiles {
         syncAfter("cannot replace", name);
     }
 
+    private void refuseOriginal(int errno, String what, String name) {
+        if (originals.has(name)) {
+            throw new StoreException(errno, what + " object " + name + " of the store in " + paths.root()
+                + ": the original Archipelago has made an object of this name, and what it made is never changed");
+        }
+    }
+
     /** ENOENT. lazily: not durably. */
     void delete(String name, boolean lazily) {
         if (FileCalls.unlink(paths.object(name)) != 0) {
@@ -340,6 +368,7 @@ final class StoreFiles {
      */
     void rename(String from, String to) {
         String what = "cannot rename " + from + " to";
+        refuseOriginal(Errno.EEXIST, what, to);
         String source = paths.object(from);
         String target = paths.object(to);
         int errno = renameOnce(source, target);

@@ -14,7 +14,8 @@ import org.archipelago.posix.Errno;
 import org.archipelago.posix.Posix;
 
 /**
- * The file that makes a directory a store: {@code {"format": 1, "uuid": "...", "created": "..."}}. It is
+ * The file that makes a directory a store: {@code {"format": 1, "uuid": "...", "created": "..."}}, and {@code "original": true}
+ * where the original Archipelago's objects are beside ours ({@link OriginalPlaces}). It is
  * what tells a store that lacks an object from a directory whose store is not mounted. Immutable.
  */
 final class StoreMarker {
@@ -25,11 +26,13 @@ final class StoreMarker {
     private final String path;
     private final byte[] contents;
     private final String uuid;
+    private final boolean original;
 
-    private StoreMarker(String path, byte[] contents, String uuid) {
+    private StoreMarker(String path, byte[] contents, String uuid, boolean original) {
         this.path = path;
         this.contents = contents;
         this.uuid = uuid;
+        this.original = original;
     }
 
     /** Which store it is, whatever its path. */
@@ -37,12 +40,20 @@ final class StoreMarker {
         return uuid;
     }
 
+    /** Whether the original's objects are beside ours. */
+    boolean isOriginal() {
+        return original;
+    }
+
     /** What the marker of a new store says. */
-    static byte[] fresh() {
+    static byte[] fresh(boolean original) {
         JsonObject json = new JsonObject();
         json.addProperty("format", FORMAT);
         json.addProperty("uuid", UUID.randomUUID().toString());
         json.addProperty("created", Instant.now().truncatedTo(ChronoUnit.SECONDS).toString());
+        if (original) {
+            json.addProperty("original", true);
+        }
         return (json + "\n").getBytes(StandardCharsets.UTF_8);
     }
 
@@ -67,7 +78,8 @@ final class StoreMarker {
                 throw new StoreException(Errno.EPROTO, "the store's marker " + path + " says format " + format
                     + ", this version knows format " + FORMAT + ": use the version of Archipelago that wrote it, or a newer one");
             }
-            return new StoreMarker(path, contents, json.get("uuid").getAsString());
+            boolean original = json.has("original") && json.get("original").getAsBoolean();
+            return new StoreMarker(path, contents, json.get("uuid").getAsString(), original);
         } catch (JsonParseException | IllegalStateException | NullPointerException | UnsupportedOperationException
                 | NumberFormatException e) {
             throw new StoreException(Errno.EUCLEAN, "the store's marker " + path + " is damaged: restore it from another "

@@ -11,7 +11,10 @@ import java.util.Set;
 import org.archipelago.posix.Errno;
 import org.archipelago.posix.Posix;
 
-/** Finds out whether a directory is a store that can be used, or makes one of an empty directory. */
+/**
+ * Finds out whether a directory is a store that can be used, or makes one of an empty directory, or beside what the original
+ * Archipelago has in it.
+ */
 final class StoreOpening {
     private static final Set<String> MEMORY = Set.of("tmpfs", "ramfs");
 
@@ -56,7 +59,8 @@ final class StoreOpening {
                 + ": make it, mount what belongs there, or correct archip_dir");
         }
         StoreMarker marker = StoreMarker.read(paths.marker());
-        if (marker == null) {
+        boolean original = marker == null && isOriginals(root);
+        if (marker == null && !original) {
             refuseForeign(root);
         }
         int errno = StoreFiles.makeDirectory(paths.temporaries());
@@ -64,7 +68,24 @@ final class StoreOpening {
             throw cannotWrite(errno);
         }
         tryToWrite(direct);
-        return marker != null ? marker : makeMarker();
+        return marker != null ? marker : makeMarker(original);
+    }
+
+    private boolean isOriginals(Path root) {
+        try {
+            return OriginalPlaces.areBelow(root, StoreOpening::isHarmless);
+        } catch (IOException e) {
+            throw cannotList(root, e);
+        }
+    }
+
+    private static boolean isHarmless(String file) {
+        return file.startsWith(".") || file.equals("lost+found") || file.equals(ObjectPath.TEMPORARIES);
+    }
+
+    private StoreException cannotList(Path root, Exception e) {
+        return new StoreException(Errno.EACCES, "store " + name + ": cannot list " + root + " (" + e.getMessage()
+            + "): give the directory to the daemon's user");
     }
 
     /** A directory of something else does not become a store. */
@@ -72,17 +93,14 @@ final class StoreOpening {
         try (DirectoryStream<Path> files = Files.newDirectoryStream(root)) {
             for (Path file : files) {
                 String found = file.getFileName().toString();
-                boolean harmless = found.startsWith(".") || found.equals("lost+found")
-                    || found.equals(ObjectPath.TEMPORARIES);
-                if (!harmless) {
+                if (!isHarmless(found)) {
                     throw new StoreException(Errno.EUCLEAN, "store " + name + ": " + root + " holds " + found
-                        + " but no marker " + ObjectPath.MARKER + ", so it is no store, or one that lost its marker:"
-                        + " give archip_dir an empty directory, or restore the marker");
+                        + " but no marker " + ObjectPath.MARKER + ", so it is no store of this or of the original Archipelago,"
+                        + " or one that lost its marker: give archip_dir an empty directory, or restore the marker");
                 }
             }
         } catch (IOException | DirectoryIteratorException e) {
-            throw new StoreException(Errno.EACCES, "store " + name + ": cannot list " + root + " (" + e.getMessage()
-                + "): give the directory to the daemon's user");
+            throw cannotList(root, e);
         }
     }
 
@@ -119,9 +137,9 @@ final class StoreOpening {
         return StoreException.of(errno, "store " + name + ": cannot write to " + paths.root());
     }
 
-    private StoreMarker makeMarker() {
+    private StoreMarker makeMarker(boolean original) {
         String temporary = paths.temporary(StoreFiles.unique() + "-marker");
-        int errno = StoreFiles.writeFile(temporary, StoreMarker.fresh());
+        int errno = StoreFiles.writeFile(temporary, StoreMarker.fresh(original));
         if (errno == 0) {
             errno = linkMarker(temporary);
             FileCalls.unlink(temporary);
@@ -134,7 +152,8 @@ final class StoreOpening {
             throw StoreException.of(errno == 0 ? Errno.EIO : errno, "store " + name + ": cannot make its marker "
                 + paths.marker());
         }
-        log.say(Level.INFO, "made a new store, " + marker.uuid());
+        log.say(Level.INFO, (original ? "made a store beside the original Archipelago's objects, which are read and never changed, "
+            : "made a new store, ") + marker.uuid());
         return marker;
     }
 

@@ -69,7 +69,9 @@ final class Check implements LongRuns.Run {
         try {
             Optional<VolumeHeader> found = store.find(name);
             if (found.isPresent()) {
-                record(found.get());
+                if (!Originals.isOne(name, found.get())) {
+                    record(found.get());
+                }
                 return found;
             }
             problem = "object " + object + " is missing";
@@ -128,7 +130,7 @@ final class Check implements LongRuns.Run {
             tell(Finding.lost(header.log().equals(VolumeHeader.NONE) ? header.checkpoint() : header.log(), e.getMessage()));
             return;
         }
-        for (Layer layer : source.get().map.layers()) {
+        for (Layer layer : Originals.isOne(name, header) ? List.<Layer>of() : source.get().map.layers()) {
             store.checkTable(layer, repair).ifPresent(this::tell);
         }
     }

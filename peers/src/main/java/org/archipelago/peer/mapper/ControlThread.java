@@ -207,7 +207,7 @@ final class ControlThread {
             case Op.RESIZE -> resize(o);
             case Op.DELETE -> delete(o);
             case Op.RENAME -> rename(o);
-            case Op.LOCK -> leases.lock(o.name, store.header(o.name).id());
+            case Op.LOCK -> leases.lock(o.name, store.changeable(o.name).id());
             case Op.UNLOCK -> leases.unlock(o.name, store.header(o.name).id(), o.request.has(Op.FORCE));
             default -> throw Failure.of(Errno.EOPNOTSUPP, Op.name(op));
         }
@@ -404,7 +404,12 @@ final class ControlThread {
         ByteArrayOutputStream volumes = new ByteArrayOutputStream();
         volumes.writeBytes(LIST_HEAD);
         for (Optional<String> name = listing.next(); name.isPresent(); name = listing.next()) {
-            byte[] description = describer.describe(name.get(), listing).toString().getBytes(StandardCharsets.UTF_8);
+            Optional<JsonObject> found = describer.describe(name.get(), listing);
+            if (found.isEmpty()) {
+                listing.pass();
+                continue;
+            }
+            byte[] description = found.get().toString().getBytes(StandardCharsets.UTF_8);
             if (volumes.size() + description.length > LIST_ROOM) {
                 break;
             }

@@ -37,6 +37,9 @@ final class Hashing implements LongRuns.Run {
         this.pass = pass;
         this.name = name;
         this.into = into;
+        if (into.isEmpty()) {
+            store.changeable(name);
+        }
         this.source = store.load(name);
         if (source.header().readOnly() == into.isPresent()) {
             throw new Failure(Errno.EINVAL, into.isPresent() ? name + " is a snapshot already"

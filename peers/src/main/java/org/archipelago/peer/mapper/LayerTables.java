@@ -55,9 +55,17 @@ final class LayerTables implements Checkpoint.Tables {
 
     /** Makes an image's table where there is none that is sound; one that is in memory may be garbage collection's by now. */
     void put(ImageLayer image) {
-        if (copies.check(image.tableName(), table -> ImageLayer.read(image.root(), table), true)
-                .filter(finding -> finding.state() == Finding.State.LOST).isPresent()) {
-            copies.put(image.tableName(), image.table());
+        put(image.tableName(), table -> ImageLayer.read(image.root(), table), image.table());
+    }
+
+    /** The same of objects of the original. */
+    void put(ForeignLayer layer) {
+        put(ForeignLayer.tableName(layer.id()), table -> ForeignLayer.decode(layer.id(), table), layer.encode());
+    }
+
+    private void put(String object, Function<byte[], Layer> decode, byte[] table) {
+        if (copies.check(object, decode, true).filter(finding -> finding.state() == Finding.State.LOST).isPresent()) {
+            copies.put(object, table);
         }
     }
 }

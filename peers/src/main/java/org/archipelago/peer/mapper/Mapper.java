@@ -259,18 +259,21 @@ public final class Mapper implements Peer, Reactor.Poller {
     /** Looks whether the map in memory is still the volume's: now and then at the header, at the log's end each time. */
     private void validate(Slot slot, VolumeState volume, Request request) {
         if (System.nanoTime() - slot.lookedAt >= LOOK_NANOS) {
-            requests.lend(look -> lookAtHeader(slot, volume, request, look));
+            requests.lend(look -> lookAtHeader(slot, volume, request, look, volume.headerObject));
         } else {
             serveWithLog(slot, volume, request);
         }
     }
 
-    private void lookAtHeader(Slot slot, VolumeState volume, Request request, Request look) {
+    private void lookAtHeader(Slot slot, VolumeState volume, Request request, Request look, Target object) {
         long now = System.nanoTime();
-        look.op(Op.READ).flags(Op.FRESH).target(volume.headerObject).range(0, VolumeState.HEAD).onCompletion(done -> {
-            boolean same = done.status() == 0 && volume.beginsWith(done.data());
+        look.op(Op.READ).flags(Op.FRESH).target(object).range(0, VolumeState.HEAD).onCompletion(done -> {
+            boolean same = volume.isStill(done.status(), done.data());
             requests.giveBack(done);
-            if (same && slot.has(volume) && !slot.wanted) {
+            Target next = volume.hiddenObject.orElse(object);
+            if (same && !next.equals(object)) {
+                requests.lend(second -> lookAtHeader(slot, volume, request, second, next));
+            } else if (same && slot.has(volume) && !slot.wanted) {
                 slot.lookedAt = now;
                 serveWithLog(slot, volume, request);
             } else {
@@ -281,7 +284,7 @@ public final class Mapper implements Peer, Reactor.Poller {
     }
 
     private void serveWithLog(Slot slot, VolumeState volume, Request request) {
-        if (volume.header().readOnly()) {
+        if (volume.header().readOnly() || volume.hiddenObject.isPresent()) {
             serve(slot, volume, request);
         } else {
             requests.lend(look -> lookAtLog(slot, volume, request, look));

@@ -39,18 +39,20 @@ public final class MapperControl implements AutoCloseable {
      * @param blockerbPort port of the blocker that stores data
      * @param blockermPort port of the blocker that stores maps and locks
      * @param requests requests for the store that each instance may have out, at least 8
+     * @param upgradeOriginal whether volumes of the original go on as ours when they are first opened for writing
      */
-    public MapperControl(Caller caller, int blockerbPort, int blockermPort, NodeIdentity me, int requests) {
-        this(caller, blockerbPort, blockermPort, me, requests, LONG_LOG);
+    public MapperControl(Caller caller, int blockerbPort, int blockermPort, NodeIdentity me, int requests, boolean upgradeOriginal) {
+        this(caller, blockerbPort, blockermPort, me, requests, upgradeOriginal, LONG_LOG);
     }
 
     /** @param longLog records of a log after which an open volume goes on in another */
-    public MapperControl(Caller caller, int blockerbPort, int blockermPort, NodeIdentity me, int requests, long longLog) {
+    public MapperControl(Caller caller, int blockerbPort, int blockermPort, NodeIdentity me, int requests, boolean upgradeOriginal,
+            long longLog) {
         this.maps = new ObjectStore(caller, blockermPort);
         this.leases = new Leases(maps, me);
         this.me = me;
         ObjectStore blocks = new ObjectStore(caller, blockerbPort);
-        this.store = new VolumeStore(maps, blocks, leases, me);
+        this.store = new VolumeStore(maps, blocks, leases, me, upgradeOriginal);
         this.requests = Math.max(requests, 8);
         this.longLog = longLog;
         this.longRuns = longRuns(blocks);

@@ -157,8 +157,18 @@ final class ObjectStore implements Texts {
     }
 
     Page list(String prefix, String after) {
+        return list(prefix, after, false);
+    }
+
+    /** The same for objects that the original left. */
+    Page listOriginal(String prefix, String after) {
+        return list(prefix.isEmpty() ? "*" : prefix, after, true);
+    }
+
+    private Page list(String prefix, String after, boolean original) {
         JsonObject argument = new JsonObject();
         argument.addProperty("after", after);
+        argument.addProperty("original", original);
         Reply reply = caller.call(Call.of(port, Op.LIST, prefix).data(bytes(argument)));
         check(reply, "cannot list objects " + prefix + "*");
         JsonObject answer = JsonParser.parseString(reply.message()).getAsJsonObject();

@@ -11,6 +11,9 @@ import org.archipelago.peer.mapper.LockRecord.Kind;
 
 /** Describes volumes to people and programs, as JSON. */
 final class VolumeDescriber {
+    /** Nobody holds what the original left, and nothing is noted of it. */
+    private static final Texts NOTHING = object -> Optional.empty();
+
     private final VolumeStore store;
     private final Leases leases;
     private final Texts maps;
@@ -21,16 +24,17 @@ final class VolumeDescriber {
         this.maps = maps;
     }
 
-    /** A volume that is listed, as these texts have it; one that cannot be read says so instead. */
-    JsonObject describe(String name, Texts texts) {
+    /** A volume that is listed; one that cannot be read says so instead; empty: of its name the original left no volume. */
+    Optional<JsonObject> describe(String name, VolumeListing listing) {
         try {
-            return describe(name, VolumeStore.header(texts, name), texts);
+            return listing.isOriginal(name) ? store.originals().find(name).map(header -> describe(name, header, NOTHING))
+                : Optional.of(describe(name, VolumeStore.header(listing, name), listing));
         } catch (Failure e) {
             JsonObject json = new JsonObject();
             json.addProperty("name", name);
             json.addProperty("kind", "damaged");
             json.addProperty("problem", e.getMessage());
-            return json;
+            return Optional.of(json);
         }
     }
 
@@ -46,6 +50,7 @@ final class VolumeDescriber {
         json.addProperty("readOnly", header.readOnly());
         json.addProperty("id", header.id());
         json.addProperty("blockSize", header.blockSize());
+        json.addProperty("format", store.originals().format(name, header));
         json.addProperty("epoch", header.epoch());
         if (!header.origin().equals(VolumeHeader.NONE)) {
             json.addProperty("origin", header.origin());

@@ -20,6 +20,7 @@ final class VolumeListing implements Texts {
     private static final int MOST = 16_384;
     private static final long FRESH_NANOS = 10_000_000_000L;
     private static final String HEADERS = VolumeHeader.objectOf("");
+    private static final byte[] ORIGINAL = {};
 
     private final String prefix;
     private final int most;
@@ -50,6 +51,11 @@ final class VolumeListing implements Texts {
     static VolumeListing read(ObjectStore maps, String prefix, String after) {
         VolumeListing listing = new VolumeListing(prefix, after, MOST);
         maps.texts(HEADERS + prefix, (object, text) -> listing.add(object.substring(HEADERS.length()), text));
+        Originals.forEachName(maps, prefix, name -> {
+            if (!listing.headers.containsKey(name)) {
+                listing.add(name, ORIGINAL);
+            }
+        });
         Set<String> ids = listing.ids();
         if (!ids.isEmpty()) {
             maps.texts(Leases.PARTS + "," + VolumeStore.NOTES, (object, text) -> {
@@ -91,6 +97,11 @@ final class VolumeListing implements Texts {
     /** The next volume; empty: what there is has been told. */
     Optional<String> next() {
         return headers.isEmpty() ? Optional.empty() : Optional.of(headers.firstKey());
+    }
+
+    /** Whether the original may have left a volume of this name, and there is none of ours. */
+    boolean isOriginal(String volume) {
+        return headers.get(volume) == ORIGINAL;
     }
 
     /** The next one is another. */

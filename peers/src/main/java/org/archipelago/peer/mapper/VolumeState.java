@@ -9,6 +9,7 @@ import java.util.zip.CRC32C;
 import org.archipelago.map.BlockMap;
 import org.archipelago.map.VolumeHeader;
 import org.archipelago.map.VolumeLayer;
+import org.archipelago.posix.Errno;
 import org.archipelago.xseg.Target;
 
 /**
@@ -50,6 +51,8 @@ final class VolumeState {
     boolean goesOn;
     /** The lease was here already when it was asked for: a former life of this daemon took it. */
     boolean resumed;
+    /** It is the original's: there is no header of ours, and not this object either, which says that there was one. */
+    Optional<Target> hiddenObject = Optional.empty();
     /** What its header says; changed by the control thread alone. */
     private volatile VolumeHeader header;
     private int headCrc;
@@ -140,8 +143,8 @@ final class VolumeState {
         return (int) crc.getValue();
     }
 
-    /** Whether the volume's header object begins so; head: of {@value #HEAD} bytes. */
-    boolean beginsWith(ByteBuffer head) {
-        return crc(head) == headCrc;
+    /** Whether a look at the header's object, of {@value #HEAD} bytes, found what the volume's map in memory goes with. */
+    boolean isStill(int status, ByteBuffer head) {
+        return hiddenObject.isPresent() ? status == Errno.ENOENT : status == 0 && crc(head) == headCrc;
     }
 }

@@ -19,10 +19,12 @@ import org.archipelago.map.MapLog;
 import org.archipelago.map.TextObject;
 import org.archipelago.map.VolumeHeader;
 import org.archipelago.map.VolumeLayer;
+import org.archipelago.map.original.OriginalV2;
 import org.archipelago.peer.mapper.Leases.Taken;
 import org.archipelago.peer.mapper.Leases.Use;
 import org.archipelago.peer.mapper.VolumeState.Lease;
 import org.archipelago.posix.Errno;
+import org.archipelago.xseg.Target;
 
 /**
  * Volumes as the objects that they are: headers, checkpoints, logs. Everything here waits for the
@@ -44,12 +46,13 @@ final class VolumeStore {
     private final Logs logs;
     private final LayerTables tables;
     private final Checkpoints checkpoints;
+    private final Originals originals;
     private final Object snapshotChanges = new Object();
     private final SecureRandom random = new SecureRandom();
     /** Ids of volumes that are being renamed: the lease is this daemon's, and about to go. */
     private final Set<String> renamed = ConcurrentHashMap.newKeySet();
 
-    VolumeStore(ObjectStore maps, ObjectStore blocks, Leases leases, NodeIdentity me) {
+    VolumeStore(ObjectStore maps, ObjectStore blocks, Leases leases, NodeIdentity me, boolean upgradeOriginal) {
         this.maps = maps;
         this.blocks = blocks;
         this.leases = leases;
@@ -58,29 +61,52 @@ final class VolumeStore {
         Copies copies = new Copies(maps);
         this.tables = new LayerTables(copies);
         this.checkpoints = new Checkpoints(copies, tables);
+        this.originals = new Originals(maps, tables, upgradeOriginal);
     }
 
     // --- headers
 
+    /** Of ours, or else of what the original left. */
     Optional<VolumeHeader> find(String volume) {
+        return find(maps, volume).or(() -> originals.find(volume));
+    }
+
+    Optional<VolumeHeader> findOurs(String volume) {
         return find(maps, volume);
+    }
+
+    Originals originals() {
+        return originals;
     }
 
     private static Optional<VolumeHeader> find(Texts texts, String volume) {
         try {
-            return texts.readText(VolumeHeader.objectOf(volume)).map(bytes -> VolumeHeader.decode(volume, bytes));
+            return texts.readText(VolumeHeader.objectOf(volume)).filter(bytes -> !OriginalV2.begins(bytes))
+                .map(bytes -> VolumeHeader.decode(volume, bytes));
         } catch (DamagedMapException e) {
             throw damaged(e);
         }
     }
 
     VolumeHeader header(String volume) {
-        return header(maps, volume);
+        return find(volume).orElseThrow(() -> absent(volume));
     }
 
     static VolumeHeader header(Texts texts, String volume) {
-        return find(texts, volume).orElseThrow(() -> new Failure(Errno.ENOENT, "volume " + volume
-            + " does not exist (vlmc list shows those that do)"));
+        return find(texts, volume).orElseThrow(() -> absent(volume));
+    }
+
+    private static Failure absent(String volume) {
+        return new Failure(Errno.ENOENT, "volume " + volume + " does not exist (vlmc list shows those that do)");
+    }
+
+    /** Refuses what the original made, of which nothing is changed. */
+    VolumeHeader changeable(String volume) {
+        VolumeHeader header = header(volume);
+        if (Originals.isOne(volume, header)) {
+            throw originals.unchangeable(volume);
+        }
+        return header;
     }
 
     IdRecords records() {
@@ -126,6 +152,10 @@ final class VolumeStore {
             if (wanted <= 0 || wanted > VolumeHeader.MAX_SIZE) {
                 throw new Failure(Errno.EINVAL, "volume " + name + " cannot have " + wanted + " bytes: 1 to "
                     + VolumeHeader.MAX_SIZE + " are allowed");
+            }
+            if (parent.isPresent() && Originals.isOne(origin.get(), parent.get())) {
+                makeOver(origin.get(), name, wholeUnits(wanted), origin.get(), metadata);
+                return;
             }
             VolumeHeader header = VolumeHeader.create(newId(), wholeUnits(wanted),
                 parent.map(VolumeHeader::checkpoint).orElse(VolumeHeader.NONE), origin.orElse(VolumeHeader.NONE), now());
@@ -187,6 +217,10 @@ final class VolumeStore {
     private void unmake(VolumeHeader header) {
         tidy(header.log());
         tidy(notesObject(header.id()));
+        if (header.checkpoint().equals(Checkpoint.name(header.id(), 1))) {
+            tidy(header.checkpoint());
+            tidy(Checkpoint.secondName(header.checkpoint()));
+        }
         tidy(IdRecord.objectOf(header.id()));
     }
 
@@ -200,6 +234,7 @@ final class VolumeStore {
     }
 
     private void deleteHeader(String name, VolumeHeader header) {
+        originals.hide(name);
         try {
             records.putRemoving(name, header);
             maps.delete(VolumeHeader.objectOf(name));
@@ -247,6 +282,7 @@ final class VolumeStore {
 
     /** Makes the name of something vanish that cannot be read; what it held is left to garbage collection. */
     boolean deleteUnread(String name) {
+        originals.hide(name);
         for (IdRecord record : recordsOf(name)) {
             records.put(IdRecord.removing(name, record.header()));
         }
@@ -256,13 +292,15 @@ final class VolumeStore {
     /** Of what has this name, though the header does not say so. */
     private List<IdRecord> recordsOf(String name) {
         try {
-            return find(name).map(header -> List.of(IdRecord.live(name, header))).orElseGet(List::of);
+            return findOurs(name).map(header -> List.of(IdRecord.live(name, header))).orElseGet(List::of);
         } catch (Failure e) {
             return records.ofName(name);
         }
     }
 
     private void renameHeader(String name, VolumeHeader header, String to) {
+        refuseExisting(to);
+        originals.hide(name);
         int result;
         try {
             records.put(IdRecord.renaming(name, to, header));
@@ -347,6 +385,9 @@ final class VolumeStore {
 
     /** Changes a snapshot's header, or removes it, as nobody else does meanwhile. */
     private void changeSnapshot(String name, String id, Runnable change) {
+        if (Originals.isOne(name, id)) {
+            throw originals.unchangeable(name);
+        }
         synchronized (snapshotChanges) {
             leases.acquire(name, id, Use.CONTROL);
             try {
@@ -355,6 +396,50 @@ final class VolumeStore {
                 releaseAfterFailure(name, id, true);
             }
         }
+    }
+
+    // --- what the original left
+
+    /** Makes a volume over the objects of one of the original; origin: what its header says of where it is from. */
+    private void makeOver(String original, String name, long size, String origin, Map<String, String> metadata) {
+        BlockMap base = originals.base(original);
+        String id = newId();
+        VolumeHeader header = VolumeHeader.create(id, size, Checkpoint.name(id, 1), origin, now());
+        records.create(name, header);
+        try {
+            checkpoints.put(base, id, 1);
+        } catch (Failure e) {
+            unmake(header);
+            throw e;
+        }
+        make(name, header, metadata);
+    }
+
+    /**
+     * A volume of the original goes on as ours, over the objects that it has: there is the one or the other at any crash. What
+     * the original wrote stays as it is, and does not come back should our header get lost.
+     */
+    private VolumeHeader upgrade(String name, VolumeHeader original) {
+        if (original.readOnly()) {
+            throw originals.unchangeable(name);
+        }
+        try {
+            makeOver(name, name, original.size(), VolumeHeader.NONE, Map.of());
+            LOG.log(Level.INFO, "{0} is upgraded: what the original Archipelago has of it is read from now on, and not used otherwise", name);
+        } catch (Failure e) {
+            if (e.errno() != Errno.EEXIST) {
+                throw e; // else another node was faster
+            }
+        }
+        originals.hide(name);
+        return header(name);
+    }
+
+    private VolumeState loadOriginal(String name, VolumeHeader header) {
+        VolumeState volume = new VolumeState(name, header, originals.map(name), List.of(),
+            new LogState(header.id(), 0, 0, 0), Lease.NONE);
+        volume.hiddenObject = Optional.of(Target.of(Originals.hiddenObject(name)));
+        return volume;
     }
 
     // --- notes: what users and Ganeti want to have kept with a volume
@@ -387,7 +472,7 @@ final class VolumeStore {
 
     /** Adds notes; an empty value removes one. */
     void annotate(String name, Map<String, String> added) {
-        String id = header(name).id();
+        String id = changeable(name).id();
         Map<String, String> notes = new TreeMap<>(notes(name, id));
         notes.putAll(added);
         notes.values().removeIf(String::isEmpty);
@@ -423,7 +508,8 @@ final class VolumeStore {
 
     /** Takes the lease, then the map. Fails with EROFS on a snapshot, EBUSY where another has it. */
     VolumeState open(String name, Use use) {
-        VolumeHeader header = header(name);
+        VolumeHeader found = header(name);
+        VolumeHeader header = Originals.isOne(name, found) ? upgrade(name, found) : found;
         if (header.readOnly()) {
             throw new Failure(Errno.EROFS, name + " is a snapshot: it cannot be written; clone it (vlmc create NEW --snap "
                 + name + ")");
@@ -500,6 +586,9 @@ final class VolumeStore {
         String problem = "";
         for (int attempt = 0; attempt < RETRIES; attempt++) {
             VolumeHeader header = header(name);
+            if (Originals.isOne(name, header)) {
+                return loadOriginal(name, header);
+            }
             Optional<BlockMap> found = checkpoints.read(name, header);
             if (found.isEmpty()) {
                 problem = "its checkpoint " + header.checkpoint() + " is missing";

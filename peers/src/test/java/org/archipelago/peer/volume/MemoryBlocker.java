@@ -162,7 +162,8 @@ final class MemoryBlocker implements Peer {
     private void list(Request request, String name) {
         String after = argument(request).get("after").getAsString();
         JsonArray names = new JsonArray();
-        store.list(name).stream().filter(found -> found.compareTo(after) > 0).forEach(names::add);
+        boolean none = argument(request).get("original").getAsBoolean(); // the original left nothing here
+        store.list(name).stream().filter(found -> !none && found.compareTo(after) > 0).forEach(names::add);
         JsonObject answer = new JsonObject();
         answer.add("names", names);
         answer.addProperty("more", false);

@@ -81,7 +81,7 @@ public final class Node implements AutoCloseable {
         host.serve(BLOCKERB, "blockerb", reactor -> blockers.blocks(host, reactor));
         host.serve(BLOCKERM, "blockerm", reactor -> blockers.maps(host, reactor));
         control = new MapperControl(new Caller(host, "mapper", WAIT_MILLIS), BLOCKERB, BLOCKERM,
-            new NodeIdentity(daemon, daemon + ".test", boot), MAPPER_REQUESTS, longLog);
+            new NodeIdentity(daemon, daemon + ".test", boot), MAPPER_REQUESTS, upgradesOriginal, longLog);
         host.serve(MAPPER, "mapperd", reactor -> new Mapper(host, reactor, control, BLOCKERM));
         Weather onTheWayToMaps = mapperWeather;
         host.serve(MAPPER_LATE, "mapperdlater", reactor -> onTheWayToMaps.over(host, reactor, forward(host, reactor, MAPPER)));
@@ -90,6 +90,9 @@ public final class Node implements AutoCloseable {
         host.serve(DUMMY, "dummy", reactor -> new Dummy());
         host.start();
     }
+
+    /** Whether the next node upgrades volumes of the original. */
+    static boolean upgradesOriginal;
 
     /** Records after which a log is long. */
     static long longLog = 1 << 16;
@@ -103,7 +106,7 @@ public final class Node implements AutoCloseable {
         return request -> host.submit(request, reactor, port);
     }
 
-    private static Blockers inFiles(Path store, int reactors) throws java.io.IOException {
+    static Blockers inFiles(Path store, int reactors) throws java.io.IOException {
         FileStore blocks = FileStore.open("blockerb", Files.createDirectories(store.resolve("blocks")), 4, 64, false);
         FileStore maps = FileStore.open("blockerm", Files.createDirectories(store.resolve("maps")), 4, 64, false);
         return new Blockers() {
@@ -121,6 +124,25 @@ public final class Node implements AutoCloseable {
             public void close() {
                 blocks.close();
                 maps.close();
+            }
+        };
+    }
+
+    static Blockers behind(Weather weather, Blockers blockers) {
+        return new Blockers() {
+            @Override
+            public Peer blocks(Host host, Reactor reactor) {
+                return weather.over(host, reactor, blockers.blocks(host, reactor));
+            }
+
+            @Override
+            public Peer maps(Host host, Reactor reactor) {
+                return weather.over(host, reactor, blockers.maps(host, reactor));
+            }
+
+            @Override
+            public void close() {
+                blockers.close();
             }
         };
     }
