@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """What is asked about all volumes at a time: vlmc list."""
+=======
+"""What is asked about all volumes at a time: vlmc list. That of vlmc du is among the life cycle's."""
+>>>>>>> perf
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,6 +21,7 @@ def measure_catalog(_work, options, archipelago, results):
         return
     results.group("catalog", [Archipelago.name])
     archipelago.start("none")
+<<<<<<< HEAD
     volumes = each(archipelago, options.list_volumes, "volume", "create")
     timed(archipelago, options, results, "vlmc list of %d volumes" % options.list_volumes, LIST_S, "list")
     say("removing them")
@@ -39,5 +44,23 @@ def timed(archipelago, options, results, case, limit, *command):
         began = time.perf_counter()
         archipelago.vlmc(*command)
         if number:
+=======
+    say("making %d volumes" % options.list_volumes)
+    names = ["bench-volume-%05d" % number for number in range(options.list_volumes)]
+    each(names, lambda name: archipelago.hook("create", name, VOL_SIZE=str(SIZE // MIB)))
+    case = "vlmc list of %d volumes" % options.list_volumes
+    for number in range(options.rounds + 1):
+        began = time.perf_counter()
+        archipelago.vlmc("list")
+        if number:      # the first one warms up
+>>>>>>> perf
             results.add("catalog", case, Archipelago.name, "s", time.perf_counter() - began)
-    results.require("catalog", case, Archipelago.name, limit, sense=LOWER)
+    results.require("catalog", case, Archipelago.name, LIST_S, sense=LOWER)
+    say("removing them")
+    each(names, lambda name: archipelago.hook("remove", name))
+
+
+def each(names, what):
+    """Does something with each of many volumes, several at a time."""
+    with ThreadPoolExecutor(MAKERS) as makers:
+        list(makers.map(what, names))
