@@ -196,7 +196,7 @@ class SettingsTest {
                 "test.conf:1: BLKTAP_ENABLED = True: unknown setting; allowed: " + names);
         assertThat(Sample.refusals(Sample.withRole("map", "blokerb_port", "3"))).containsExactly(
                 "test.conf:8: map.blokerb_port = 3: unknown setting; did you mean blockerb_port?; allowed: portno_start,"
-                + " portno_end, nr_ops, log_level, process, blockerb_port, blockerm_port");
+                + " portno_end, nr_ops, log_level, process, blockerb_port, blockerm_port, upgrade_original");
         assertThat(Sample.refusals(Sample.withRole("d", "'\n'", "3").replace("''\n''", "'''a\nb'''"))).containsExactly(
                 "test.conf:10: d.a?b = 3: unknown setting; allowed: portno_start, portno_end, nr_ops, log_level, process");
     }
