@@ -42,12 +42,11 @@ provider_kill() {
 provider_cleanup() { rm -f /dev/shm/*archipelago-lab-n[1-9]*; }
 
 provider_objects() { archipelago_run "$1" vlmc list --all --noheadings -o name; }
-# What a snapshot has held stays after its removal, nothing frees it yet: a checkpoint, and the blocks of that volume.
+# What a snapshot or image has held stays after its removal until it is collected.
+provider_collect() { archipelago_run "$1" vlmc gc; }
+# All that is in the store, but for what collections write of themselves.
 provider_stored() {
-  find "$LAB/shared/archipelago" -type f ! -name archipelago.store -printf '%P\n' | sort -r | awk '
-    { object = $0; sub(".*/", "", object); split(object, part, "-") }
-    part[1] == "map" { snapshot[part[2]] = 1; next }
-    $0 !~ "^blocks/" || !snapshot[part[1]]'
+  find "$LAB/shared/archipelago" -type f ! -name archipelago.store ! -name 'gc-cursor-*' ! -name gc-pulse -printf '%P\n'
 }
 # Objects blockerm keeps beside the maps, KIND-ID: a lease is of a volume that is mapped; nobody here uses the administrator's lock.
 provider_strays() {

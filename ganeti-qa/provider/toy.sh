@@ -20,6 +20,7 @@ provider_strays() { :; }
 provider_mapped() { toy "$1" mapped; }
 provider_import() { toy "$1" import "$2" "$3"; }
 provider_remove() { toy "$1" remove "$2"; }
+provider_collect() { :; }
 provider_size() { toy "$1" size "$2"; }
 provider_socket() { echo "/run/toy/$1.sock"; }
 provider_files() { node "$1" find /run/toy -mindepth 1 2>/dev/null || true; }

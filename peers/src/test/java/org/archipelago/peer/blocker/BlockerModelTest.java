@@ -85,7 +85,7 @@ final class BlockerModelTest {
                 case 3, 4, 5, 6 -> {
                     byte[] data = random.nextBoolean() ? bytes(MOST) : new byte[4096 * random.nextInt(5)];
                     int offset = place();
-                    int log2 = madeSize();
+                    int log2 = isEmpty(old) ? 0 : madeSize();
                     int flags = (random.nextInt(3) > 0 ? Op.CREATE_ABSENT : 0) | (random.nextInt(8) == 0 ? Op.FUA : 0) | Op.sized(log2);
                     Reply reply = send(TestNode.call(Op.WRITE, name).flags(flags).data(data).range(offset, data.length));
                     if (old == null && (flags & Op.CREATE_ABSENT) == 0) {
@@ -102,7 +102,7 @@ final class BlockerModelTest {
                 case 7 -> {
                     int offset = place();
                     int length = place();
-                    int log2 = madeSize();
+                    int log2 = isEmpty(old) ? 0 : madeSize();
                     boolean makes = random.nextInt(4) == 0;
                     int flags = (makes ? Op.CREATE_ABSENT : 0) | Op.sized(log2);
                     Reply reply = send(TestNode.call(Op.ZERO, name).flags(flags).range(offset, length));
@@ -159,6 +159,11 @@ final class BlockerModelTest {
                     assertThat(names).isEqualTo(new ArrayList<>(objects.keySet()));
                 }
             }
+        }
+
+        /** One without contents may be what a power cut left of one with a size, and then gets that when it is opened: ExactReadTest. */
+        private boolean isEmpty(byte[] object) {
+            return object != null && object.length == 0;
         }
 
         /** As a power of two; 0: none. */
