@@ -17,6 +17,7 @@ final class CheckpointNames {
             @Override
             public ImageLayer image(String root) {
                 names.add(ImageLayer.tableName(root));
+                names.add(Checkpoint.secondName(ImageLayer.tableName(root)));
                 MemoryStore.Content table = store.find(ImageLayer.tableName(root)).orElseThrow();
                 return ImageLayer.read(root, store.read(table, 0, (int) store.size(table)));
             }
