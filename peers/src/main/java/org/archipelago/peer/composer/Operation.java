@@ -1,7 +1,5 @@
 package org.archipelago.peer.composer;
 
-import com.sun.jna.Memory;
-import com.sun.jna.Pointer;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.function.IntConsumer;
@@ -28,16 +26,8 @@ final class Operation {
     private static final int BLOCK_SHIFT = VolumeHeader.BLOCK_SHIFT;
     /** Bytes from which on space for a first write is better taken at once than page by page. */
     private static final int LARGE = 256 << 10;
-    private static final int ZEROS_LENGTH = 64 << 10;
-    private static final Memory ZEROS_MEMORY = new Memory(ZEROS_LENGTH);
-    private static final long ZEROS;
     /** Most bytes that a pair of STATUS can tell of, in whole units. */
     private static final long MAX_PAIR = 0xFFFFFFFFL & -BlockMap.UNIT;
-
-    static {
-        ZEROS_MEMORY.clear();
-        ZEROS = Pointer.nativeValue(ZEROS_MEMORY);
-    }
 
     private enum Phase { MAP, MAPPING, MOVE, COMMITTING, PARKED, FILL, FLUSH_WAIT, DONE }
 
@@ -369,7 +359,7 @@ final class Operation {
         int block = (int) (cursor >>> BLOCK_SHIFT);
         int flags = MapReply.extentFlags(reply, extent);
         boolean zero = (flags & MapReply.ZERO) != 0;
-        leftOut = zero && (op == Op.ZERO || isOfZeros(MapReply.extentLength(reply, extent)));
+        leftOut = zero && (op == Op.ZERO || Zeros.fill(address + cursor, MapReply.extentLength(reply, extent)));
         if (leftOut) {
             return commitTo >= 0 && mustEndWhatBegan(); // a commit must not reach across it
         }
@@ -389,16 +379,6 @@ final class Operation {
         } else {
             fill.begin(volume, reply, extent, cursor, whole, drops);
             fill.tryStart();
-        }
-        return true;
-    }
-
-    /** Whether what is to be written at the cursor is zeros. */
-    private boolean isOfZeros(int length) {
-        for (int done = 0; done < length; done += ZEROS_LENGTH) {
-            if (Posix.memcmp(address + cursor + done, ZEROS, Math.min(ZEROS_LENGTH, length - done)) != 0) {
-                return false;
-            }
         }
         return true;
     }

@@ -67,7 +67,7 @@ final class Check implements LongRuns.Run {
         String object = VolumeHeader.objectOf(name);
         String problem;
         try {
-            Optional<VolumeHeader> found = store.find(name);
+            Optional<VolumeHeader> found = store.headers().find(name);
             if (found.isPresent()) {
                 if (!Originals.isOne(name, found.get())) {
                     record(found.get());
@@ -81,7 +81,7 @@ final class Check implements LongRuns.Run {
         List<IdRecord> records = new ArrayList<>(store.records().ofName(name));
         records.removeIf(record -> record.state() != IdRecord.State.LIVE);
         if (records.isEmpty()) {
-            store.header(name); // says that there is none, or what is wrong with it
+            store.headers().header(name); // says that there is none, or what is wrong with it
         }
         if (records.size() != 1) {
             tell(Finding.lost(object, problem + "; " + records.size() + " records say that it is theirs"));
@@ -105,7 +105,7 @@ final class Check implements LongRuns.Run {
             }
             problem = record.map(other -> "the record of " + name + " (object " + object + ") says that it is " + other.name()).orElse(
                 "the record of " + name + " (object " + object + ") is missing");
-            if (store.twin(name, header).isPresent()) {
+            if (store.headers().twin(name, header).isPresent()) {
                 tell(Finding.lost(VolumeHeader.objectOf(name), "volumes " + name + " and " + record.get().name() + " are one volume under two "
                     + "names, and both would write the same objects: one of their headers was copied by hand; remove the copy's"
                     + " object from the store, not the volume"));

@@ -192,7 +192,7 @@ final class Collection implements LongRuns.Run {
         if (parsed.isPresent() && parsed.get() instanceof MapName.OfRecord record) {
             return context.store().records().forget(record.id());
         }
-        return parsed.isPresent() && parsed.get() instanceof MapName.OfLog ? context.store().removeLog(name) : context.maps().delete(name);
+        return parsed.isPresent() && parsed.get() instanceof MapName.OfLog ? context.store().logs().remove(name) : context.maps().delete(name);
     }
 
     /** Notes which nodes hold volumes; whether they live only an administrator knows. */

@@ -194,7 +194,7 @@ final class ControlThread {
         }
         switch (op) {
             case Op.INFO -> {
-                VolumeHeader header = store.header(o.name);
+                VolumeHeader header = store.headers().header(o.name);
                 o.reply(describer.describe(o.name, header), header.size());
             }
             case Op.STATUS -> o.reply(describer.map(o.name));
@@ -207,8 +207,8 @@ final class ControlThread {
             case Op.RESIZE -> resize(o);
             case Op.DELETE -> delete(o);
             case Op.RENAME -> rename(o);
-            case Op.LOCK -> leases.lock(o.name, store.changeable(o.name).id());
-            case Op.UNLOCK -> leases.unlock(o.name, store.header(o.name).id(), o.request.has(Op.FORCE));
+            case Op.LOCK -> leases.lock(o.name, store.headers().changeable(o.name).id());
+            case Op.UNLOCK -> leases.unlock(o.name, store.headers().header(o.name).id(), o.request.has(Op.FORCE));
             default -> throw Failure.of(Errno.EOPNOTSUPP, Op.name(op));
         }
     }
@@ -246,7 +246,7 @@ final class ControlThread {
 
     private void open(Outcome o) {
         if (o.request.has(Op.SHARED)) {
-            VolumeHeader header = store.header(o.name);
+            VolumeHeader header = store.headers().header(o.name);
             o.state = o.state.filter(state -> state.lease != Lease.NONE);
             o.state.ifPresent(state -> state.lease = Lease.SHARED); // before the other node may know
             leases.share(o.name, header.id());
@@ -283,7 +283,7 @@ final class ControlThread {
     /** A volume whose header cannot be read has nothing open that closing could lose. */
     private void releaseUnopened(String name) {
         try {
-            leases.release(name, store.header(name).id(), false);
+            leases.release(name, store.headers().header(name).id(), false);
         } catch (Failure e) {
             if (e.errno() != Errno.EUCLEAN) {
                 throw e;
@@ -336,10 +336,10 @@ final class ControlThread {
     private void delete(Outcome o) {
         if (o.request.has(Op.FORCE) && isDamaged(o.name)) {
             o.state = Optional.empty();
-            store.deleteUnread(o.name);
+            store.headers().removeUnread(o.name);
             return;
         }
-        VolumeHeader header = store.header(o.name);
+        VolumeHeader header = store.headers().header(o.name);
         if (header.readOnly()) {
             o.state = Optional.empty();
             store.deleteSnapshot(o.name, header.id());
@@ -369,7 +369,7 @@ final class ControlThread {
     /** Whether nobody can open the volume; one that another node holds is not ours to judge. */
     private boolean isDamaged(String name) {
         try {
-            VolumeHeader header = store.header(name);
+            VolumeHeader header = store.headers().header(name);
             if (leases.holder(LockRecord.Kind.LEASE, name, header.id()).filter(holder -> !leases.mine(holder)).isEmpty()) {
                 store.load(name);
             }
@@ -381,7 +381,7 @@ final class ControlThread {
 
     private void rename(Outcome o) {
         String to = name(o, "to");
-        VolumeHeader header = store.header(o.name);
+        VolumeHeader header = store.headers().header(o.name);
         if (header.readOnly()) {
             o.state = Optional.empty();
             store.renameSnapshot(o.name, header.id(), to);

@@ -38,14 +38,14 @@ final class Hashing implements LongRuns.Run {
         this.name = name;
         this.into = into;
         if (into.isEmpty()) {
-            store.changeable(name);
+            store.headers().changeable(name);
         }
         this.source = store.load(name);
         if (source.header().readOnly() == into.isPresent()) {
             throw new Failure(Errno.EINVAL, into.isPresent() ? name + " is a snapshot already"
                 : name + " is a volume, which changes: hash a snapshot of it (vlmc snapshot " + name + " NAME)");
         }
-        into.ifPresent(store::refuseExisting);
+        into.ifPresent(store.headers()::refuseExisting);
         this.reader = new BlockReader(blocks);
         this.writer = new ImageWriter(blocks, Hashers.partName(run));
         this.table = new byte[Math.multiplyExact(source.map.blocks(), Sha256.BYTES)];

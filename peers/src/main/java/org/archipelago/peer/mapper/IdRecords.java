@@ -1,5 +1,6 @@
 package org.archipelago.peer.mapper;
 
+import java.lang.System.Logger.Level;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -14,6 +15,7 @@ import org.archipelago.posix.Errno;
  * just before cannot be overlooked. Thread-safe; waits for the store.
  */
 final class IdRecords {
+    private static final System.Logger LOG = System.getLogger(IdRecords.class.getName());
     /** After which the create of another daemon is taken for given up. */
     private static final long LIFELESS_SECONDS = 24 * 3600;
 
@@ -38,18 +40,19 @@ final class IdRecords {
         return maps.exists(IdRecord.objectOf(id));
     }
 
-    /** Those that say so of a name; looks at all. */
+    /** Those that say so of a name; looks at all. What a damaged one says nobody knows. */
     List<IdRecord> ofName(String name) {
         List<IdRecord> found = new ArrayList<>();
-        String cursor = "";
-        do {
-            ObjectStore.ScanPage page = maps.scan(IdRecord.PREFIX, cursor, false);
-            for (String object : page.names()) {
-                find(object.substring(IdRecord.PREFIX.length()))
-                    .filter(record -> record.name().equals(name) || record.to().equals(Optional.of(name))).ifPresent(found::add);
+        maps.texts(IdRecord.PREFIX, (object, text) -> {
+            try {
+                IdRecord record = IdRecord.decode(object.substring(IdRecord.PREFIX.length()), text);
+                if (record.names(name)) {
+                    found.add(record);
+                }
+            } catch (IllegalArgumentException e) {
+                LOG.log(Level.WARNING, "object {0} is damaged: {1}", object, e.getMessage());
             }
-            cursor = page.cursor();
-        } while (!cursor.isEmpty());
+        });
         return found;
     }
 

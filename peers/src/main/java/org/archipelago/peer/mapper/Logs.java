@@ -1,5 +1,6 @@
 package org.archipelago.peer.mapper;
 
+import java.lang.System.Logger.Level;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -19,6 +20,7 @@ import org.archipelago.posix.Errno;
  * is made once and never replaced. Everything here waits for the store.
  */
 final class Logs {
+    private static final System.Logger LOG = System.getLogger(Logs.class.getName());
     /** Most logs that a volume may have one after another, those included that were made for nothing. */
     static final int MOST = 64;
 
@@ -186,6 +188,70 @@ final class Logs {
     void delete(String id, int from, int end) {
         for (int generation = from; generation < end; generation++) {
             maps.delete(VolumeHeader.logName(id, generation));
+        }
+    }
+
+    // --- what a volume leaves behind
+
+    /** Removes logs that nothing names any more. */
+    void tidy(VolumeHeader header, int from, int end) {
+        try {
+            delete(header.id(), from, end);
+        } catch (Failure e) {
+            LOG.log(Level.WARNING, "an object that nothing needs was not removed: {0}", e.getMessage());
+        }
+    }
+
+    /**
+     * Tells readers that still look at the log that the volume wrote that it goes on elsewhere, and removes all
+     * that came before a generation. It goes on there already, so a failure changes nothing; the next to open the volume tries again.
+     */
+    void end(VolumeState volume, int generation) {
+        try {
+            if (volume.goesOn || volume.resumed) {
+                append(volume.log, MapLog.END);
+            } else {
+                endUnread(volume.name, volume.log.object.toString()); // whose writer may have gone on meanwhile
+            }
+            delete(volume.header().id(), volume.header().generation(), generation);
+        } catch (Failure | DamagedMapException e) {
+            LOG.log(Level.WARNING, "other nodes may read {0} as it was: {1}", volume.name, e.getMessage());
+        }
+    }
+
+    /** Ends and removes the logs right before this one, where a crash came between. */
+    void endFormer(VolumeState volume) {
+        VolumeHeader header = volume.header();
+        try {
+            int first = header.generation();
+            while (first > 1 && maps.exists(VolumeHeader.logName(header.id(), first - 1))) {
+                first--;
+                endUnread(volume.name, VolumeHeader.logName(header.id(), first));
+            }
+            delete(header.id(), first, header.generation());
+        } catch (Failure | DamagedMapException e) {
+            LOG.log(Level.WARNING, "other nodes may read {0} as it was: {1}", volume.name, e.getMessage());
+        }
+    }
+
+    /** Removes a log that its volume has left, and tells those who may still look at it. */
+    boolean remove(String object) {
+        try {
+            endUnread("of object " + object, object);
+        } catch (DamagedMapException e) {
+            LOG.log(Level.DEBUG, "nobody can read it: {0}", e.getMessage());
+        }
+        return maps.delete(object);
+    }
+
+    /** Makes readers on other nodes look at the volume anew. */
+    void touch(VolumeState volume) {
+        try {
+            volume.log.lastRecord = append(volume.log, MapLog.COMMIT);
+            volume.log.records++;
+            volume.log.refused = 0;
+        } catch (Failure e) {
+            LOG.log(Level.WARNING, "other nodes may read {0} as it was: {1}", volume.name, e.getMessage());
         }
     }
 }

@@ -81,7 +81,7 @@ final class Marking {
             return;
         }
         try {
-            Optional<VolumeHeader> found = store.findOurs(name);
+            Optional<VolumeHeader> found = store.headers().findOurs(name);
             boolean unrecorded = found.isPresent() && !store.records().exists(found.get().id());
             if (unrecorded && changes) {
                 store.records().adopt(name, found.get());
@@ -126,7 +126,7 @@ final class Marking {
         record.to().ifPresent(names::add);
         for (String name : names) {
             try {
-                Optional<VolumeHeader> found = store.findOurs(name).filter(header -> header.id().equals(record.header().id()));
+                Optional<VolumeHeader> found = store.headers().findOurs(name).filter(header -> header.id().equals(record.header().id()));
                 if (found.isPresent()) {
                     return found;
                 }

@@ -1,5 +1,6 @@
 package org.archipelago.peer.mapper;
 
+import java.util.Optional;
 import java.util.function.IntToLongFunction;
 import org.archipelago.map.ForeignLayer;
 import org.archipelago.map.ImageLayer;
@@ -22,19 +23,21 @@ import org.archipelago.map.VolumeLayer;
 final class ObjectKey {
     private static final int KEY_DIGITS = 16;
     private static final int ID_DIGITS = 32;
-    private static final int EPOCH_AT = ID_DIGITS + 1;
-    private static final int BLOCK_AT = EPOCH_AT + 9;
     private static final long FNV_BEGIN = 0xcbf29ce484222325L;
     private static final long FNV_PRIME = 0x100000001b3L;
 
     private ObjectKey() {}
 
     static long of(String name) {
-        if (isOwn(name)) {
-            return own(volume(name), (int) hex(name, EPOCH_AT, BLOCK_AT - 1), (int) hex(name, BLOCK_AT, VolumeLayer.NAME_LENGTH));
-        }
-        if (isContent(name)) {
-            return hex(name, ImageLayer.PREFIX.length(), ImageLayer.PREFIX.length() + KEY_DIGITS);
+        return of(name, DataName.parse(name));
+    }
+
+    /** parsed: what the name says. */
+    static long of(String name, Optional<DataName> parsed) {
+        if (parsed.isPresent() && parsed.get() instanceof DataName.Own own) {
+            return own(volume(own.id()), own.epoch(), own.block());
+        } else if (parsed.isPresent() && parsed.get() instanceof DataName.Content content) {
+            return hex(content.hash(), 0, KEY_DIGITS);
         }
         long hash = FNV_BEGIN;
         for (int i = 0; i < name.length(); i++) {
@@ -57,28 +60,8 @@ final class ObjectKey {
     }
 
     /** Whether it is one of ours by its name: what no map names of these is garbage, all else is not for us to judge. */
-    static boolean isOurs(String name) {
-        return isOwn(name) || isContent(name);
-    }
-
-    private static boolean isOwn(String name) {
-        return name.length() == VolumeLayer.NAME_LENGTH && name.charAt(EPOCH_AT - 1) == '-' && name.charAt(BLOCK_AT - 1) == '-'
-            && isHex(name, 0, ID_DIGITS) && isHex(name, EPOCH_AT, BLOCK_AT - 1) && isHex(name, BLOCK_AT, VolumeLayer.NAME_LENGTH);
-    }
-
-    private static boolean isContent(String name) {
-        return name.length() == ImageLayer.NAME_LENGTH && name.startsWith(ImageLayer.PREFIX)
-            && isHex(name, ImageLayer.PREFIX.length(), ImageLayer.NAME_LENGTH);
-    }
-
-    private static boolean isHex(String name, int from, int to) {
-        for (int i = from; i < to; i++) {
-            char c = name.charAt(i);
-            if ((c < '0' || c > '9') && (c < 'a' || c > 'f')) {
-                return false;
-            }
-        }
-        return true;
+    static boolean isOurs(Optional<DataName> parsed) {
+        return parsed.filter(name -> name instanceof DataName.Own || name instanceof DataName.Content).isPresent();
     }
 
     private static long hex(String name, int from, int to) {

@@ -5,6 +5,7 @@ import com.google.gson.JsonObject;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.function.IntToLongFunction;
@@ -33,7 +34,7 @@ final class Usage implements LongRuns.Run {
     private final Semaphore turn;
     private final List<Row> rows = new ArrayList<>();
     private Phase phase = Phase.TURN;
-    private String cursor = "";
+    private Walk walk;
     private ObjectTable table = new ObjectTable(1);
     private ObjectTable.Totals totals = ObjectTable.Totals.NONE;
     private long[] used = {};
@@ -57,6 +58,7 @@ final class Usage implements LongRuns.Run {
         this.blocks = blocks;
         this.placesMost = placesMost;
         this.turn = turn;
+        this.walk = new Walk(blocks, "*", true, "");
     }
 
     @Override
@@ -86,23 +88,20 @@ final class Usage implements LongRuns.Run {
     }
 
     private void findObjects() {
-        ObjectStore.ScanPage page = blocks.scan("*", cursor, true);
-        for (int i = 0; i < page.names().size(); i++) {
-            String name = page.names().get(i);
-            table.add(ObjectKey.of(name), page.sizes().get(i), ObjectKey.isOurs(name));
-        }
-        objects += page.names().size();
-        cursor = page.cursor();
-        if (cursor.isEmpty()) {
+        if (walk.advance()) {
+            Optional<DataName> parsed = DataName.parse(walk.name());
+            table.add(ObjectKey.of(walk.name(), parsed), walk.size(), ObjectKey.isOurs(parsed));
+            objects++;
+        } else if (walk.isOver()) {
+            walk = new Walk(maps, VOLUME_PREFIX, false, "");
             phase = listed ? Phase.MAPS : Phase.VOLUMES;
         }
     }
 
     private void findVolumes() {
-        ObjectStore.ScanPage page = maps.scan(VOLUME_PREFIX, cursor, false);
-        page.names().forEach(object -> rows.add(new Row(object.substring(VOLUME_PREFIX.length()), "", 0, "")));
-        cursor = page.cursor();
-        if (cursor.isEmpty()) {
+        if (walk.advance()) {
+            rows.add(new Row(walk.name().substring(VOLUME_PREFIX.length()), "", 0, ""));
+        } else if (walk.isOver()) {
             rows.sort(Comparator.comparing(Row::name));
             listed = true;
             used = new long[rows.size()];
@@ -119,6 +118,7 @@ final class Usage implements LongRuns.Run {
         }
         totals = totals.plus(table.totals());
         phase = table.next() ? Phase.OBJECTS : Phase.ANSWER;
+        walk = new Walk(blocks, "*", true, "");
         volume = 0;
     }
 

@@ -28,7 +28,7 @@ final class VolumeDescriber {
     Optional<JsonObject> describe(String name, VolumeListing listing) {
         try {
             return listing.isOriginal(name) ? store.originals().find(name).map(header -> describe(name, header, NOTHING))
-                : Optional.of(describe(name, VolumeStore.header(listing, name), listing));
+                : Optional.of(describe(name, Headers.header(listing, name), listing));
         } catch (Failure e) {
             JsonObject json = new JsonObject();
             json.addProperty("name", name);
@@ -62,7 +62,7 @@ final class VolumeDescriber {
         lock(json, "lock", name, header, Kind.ADMIN, texts);
         JsonObject metadata = new JsonObject();
         try {
-            VolumeStore.notes(texts, name, header.id()).forEach(metadata::addProperty);
+            Notes.read(texts, name, header.id()).forEach(metadata::addProperty);
         } catch (Failure e) {
             json.addProperty("problem", e.getMessage());
         }

@@ -58,7 +58,7 @@ final class VolumeListing implements Texts {
         });
         Set<String> ids = listing.ids();
         if (!ids.isEmpty()) {
-            maps.texts(Leases.PARTS + "," + VolumeStore.NOTES, (object, text) -> {
+            maps.texts(Leases.PARTS + "," + Notes.PREFIX, (object, text) -> {
                 if (ids.contains(object.substring(object.indexOf('-') + 1))) {
                     listing.parts.put(object, text);
                 }

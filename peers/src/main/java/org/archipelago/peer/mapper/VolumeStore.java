@@ -7,19 +7,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import org.archipelago.map.BlockMap;
 import org.archipelago.map.Checkpoint;
 import org.archipelago.map.DamagedMapException;
-import org.archipelago.map.IdRecord;
 import org.archipelago.map.ImageLayer;
 import org.archipelago.map.Layer;
-import org.archipelago.map.MapLog;
-import org.archipelago.map.TextObject;
 import org.archipelago.map.VolumeHeader;
 import org.archipelago.map.VolumeLayer;
-import org.archipelago.map.original.OriginalV2;
 import org.archipelago.peer.mapper.Leases.Taken;
 import org.archipelago.peer.mapper.Leases.Use;
 import org.archipelago.peer.mapper.VolumeState.Lease;
@@ -34,15 +29,14 @@ import org.archipelago.xseg.Target;
 final class VolumeStore {
     private static final System.Logger LOG = System.getLogger(VolumeStore.class.getName());
     private static final int RETRIES = 8;
-    private static final int NOTES_VERSION = 1;
-    /** What the names of objects begin with that hold notes. */
-    static final String NOTES = "info-";
     private static final int COMPACT_RECORDS = 4096;
 
     private final ObjectStore maps;
     private final ObjectStore blocks;
     private final Leases leases;
     private final IdRecords records;
+    private final Headers headers;
+    private final Notes notes;
     private final Logs logs;
     private final LayerTables tables;
     private final Checkpoints checkpoints;
@@ -62,73 +56,24 @@ final class VolumeStore {
         this.tables = new LayerTables(copies);
         this.checkpoints = new Checkpoints(copies, tables);
         this.originals = new Originals(maps, tables, upgradeOriginal);
+        this.headers = new Headers(maps, records, originals);
+        this.notes = new Notes(maps);
     }
 
-    // --- headers
-
-    /** Of ours, or else of what the original left. */
-    Optional<VolumeHeader> find(String volume) {
-        return find(maps, volume).or(() -> originals.find(volume));
+    Logs logs() {
+        return logs;
     }
 
-    Optional<VolumeHeader> findOurs(String volume) {
-        return find(maps, volume);
-    }
-
-    Originals originals() {
-        return originals;
-    }
-
-    private static Optional<VolumeHeader> find(Texts texts, String volume) {
-        try {
-            return texts.readText(VolumeHeader.objectOf(volume)).filter(bytes -> !OriginalV2.begins(bytes))
-                .map(bytes -> VolumeHeader.decode(volume, bytes));
-        } catch (DamagedMapException e) {
-            throw damaged(e);
-        }
-    }
-
-    VolumeHeader header(String volume) {
-        return find(volume).orElseThrow(() -> absent(volume));
-    }
-
-    static VolumeHeader header(Texts texts, String volume) {
-        return find(texts, volume).orElseThrow(() -> absent(volume));
-    }
-
-    private static Failure absent(String volume) {
-        return new Failure(Errno.ENOENT, "volume " + volume + " does not exist (vlmc list shows those that do)");
-    }
-
-    /** Refuses what the original made, of which nothing is changed. */
-    VolumeHeader changeable(String volume) {
-        VolumeHeader header = header(volume);
-        if (Originals.isOne(volume, header)) {
-            throw originals.unchangeable(volume);
-        }
-        return header;
+    Headers headers() {
+        return headers;
     }
 
     IdRecords records() {
         return records;
     }
 
-    /** A failure leaves open which header it has now. */
-    private void put(String volume, VolumeHeader header) {
-        try {
-            maps.put(VolumeHeader.objectOf(volume), header.encode());
-            records.put(volume, header);
-        } catch (Failure e) {
-            throw e.inHalfWay();
-        }
-    }
-
-    private static Failure damaged(DamagedMapException e) {
-        return new Failure(Errno.EUCLEAN, e.getMessage());
-    }
-
-    private static Failure exists(String name) {
-        return new Failure(Errno.EEXIST, "volume " + name + " exists already");
+    Originals originals() {
+        return originals;
     }
 
     private String newId() {
@@ -145,7 +90,7 @@ final class VolumeStore {
 
     /** size: bytes, 0 = the origin's; origin: a snapshot, empty = zeros. */
     void create(String name, long size, Optional<String> origin, Map<String, String> metadata) {
-        refuseExisting(name);
+        headers.refuseExisting(name);
         for (int attempt = 0; attempt < RETRIES; attempt++) {
             Optional<VolumeHeader> parent = origin.map(snapshot -> originOf(snapshot, size));
             long wanted = size == 0 ? parent.map(VolumeHeader::size).orElse(0L) : size;
@@ -160,7 +105,7 @@ final class VolumeStore {
             VolumeHeader header = VolumeHeader.create(newId(), wholeUnits(wanted),
                 parent.map(VolumeHeader::checkpoint).orElse(VolumeHeader.NONE), origin.orElse(VolumeHeader.NONE), now());
             records.create(name, header);
-            if (parent.isEmpty() || names(origin.get(), parent.get())) {
+            if (parent.isEmpty() || headers.names(origin.get(), parent.get())) {
                 make(name, header, metadata);
                 return;
             }
@@ -170,7 +115,7 @@ final class VolumeStore {
     }
 
     private VolumeHeader originOf(String origin, long size) {
-        VolumeHeader parent = header(origin);
+        VolumeHeader parent = headers.header(origin);
         if (!parent.readOnly()) {
             throw new Failure(Errno.EINVAL, origin + " is a volume, not a snapshot: clone a snapshot of it"
                 + " (vlmc snapshot " + origin + " NAME)");
@@ -182,46 +127,17 @@ final class VolumeStore {
         return parent;
     }
 
-    /** Whether a name means the same still, and names the same checkpoint: a record that names it, too, has come in time. */
-    private boolean names(String name, VolumeHeader header) {
-        return find(name).filter(now -> now.id().equals(header.id()) && now.checkpoint().equals(header.checkpoint())).isPresent();
-    }
-
     private void make(String name, VolumeHeader header, Map<String, String> metadata) {
         try {
             if (!metadata.isEmpty()) {
-                putNotes(name, header.id(), metadata);
+                notes.put(name, header.id(), metadata);
             }
             logs.create(name, header.id(), 0, header.epoch(), 1);
         } catch (Failure e) {
-            unmake(header);
+            headers.unmake(header);
             throw e;
         }
-        if (!maps.create(VolumeHeader.objectOf(name), header.encode())) {
-            unmake(header);
-            throw exists(name);
-        }
-        records.created(name, header);
-    }
-
-    /** Removes an object that nothing names; garbage collection would, too. */
-    private void tidy(String object) {
-        try {
-            maps.delete(object);
-        } catch (Failure e) {
-            LOG.log(Level.WARNING, "an object that nothing needs was not removed: {0}", e.getMessage());
-        }
-    }
-
-    /** What there is of a volume that has no header; the record goes last. */
-    private void unmake(VolumeHeader header) {
-        tidy(header.log());
-        tidy(notesObject(header.id()));
-        if (header.checkpoint().equals(Checkpoint.name(header.id(), 1))) {
-            tidy(header.checkpoint());
-            tidy(Checkpoint.secondName(header.checkpoint()));
-        }
-        tidy(IdRecord.objectOf(header.id()));
+        headers.make(name, header);
     }
 
     private static long wholeUnits(long size) {
@@ -230,99 +146,36 @@ final class VolumeStore {
 
     /** Makes the name vanish; the caller then reclaims what the volume alone used. */
     void delete(VolumeState volume) {
-        deleteHeader(volume.name, volume.header());
-    }
-
-    private void deleteHeader(String name, VolumeHeader header) {
-        originals.hide(name);
-        try {
-            records.putRemoving(name, header);
-            maps.delete(VolumeHeader.objectOf(name));
-        } catch (Failure e) {
-            settleRecord(name, header);
-            throw e.inHalfWay();
-        }
+        headers.remove(volume.name, volume.header());
     }
 
     /** Removes the objects that nothing can name any more, after {@link #delete}; may take long. */
     void reclaim(VolumeState volume) {
         VolumeHeader header = volume.header();
-        endLogs(volume, volume.log.generation + 1 + logs.successors(header.id(), volume.log.generation));
+        logs.end(volume, volume.log.generation + 1 + logs.successors(header.id(), volume.log.generation));
         for (int block : volume.map.ownBlocks()) {
             blocks.deleteLazily(new VolumeLayer(header.id(), volume.log.epoch).object(block).toString());
         }
         if (!header.checkpointShared() && !header.checkpoint().equals(VolumeHeader.NONE)) {
             checkpoints.delete(header.checkpoint());
         }
-        maps.delete(notesObject(header.id()));
+        maps.delete(Notes.objectOf(header.id()));
         leases.forget(volume.name, header.id());
-        forgetRecord(volume.name, header);
+        headers.forget(volume.name, header);
     }
 
     /** Makes a snapshot's name vanish; what it holds may be others' too, and is left to garbage collection. */
     void deleteSnapshot(String name, String id) {
         changeSnapshot(name, id, () -> {
-            VolumeHeader header = header(name);
-            deleteHeader(name, header);
-            maps.delete(notesObject(id));
-            forgetRecord(name, header);
+            VolumeHeader header = headers.header(name);
+            headers.remove(name, header);
+            maps.delete(Notes.objectOf(id));
+            headers.forget(name, header);
         });
     }
 
     void renameSnapshot(String name, String id, String to) {
-        changeSnapshot(name, id, () -> renameHeader(name, header(name), to));
-    }
-
-    /** The last of what is removed; where a collection wants to see it, it says that the volume is gone. */
-    private void forgetRecord(String name, VolumeHeader header) {
-        if (!records.forget(header.id())) {
-            records.putRemoving(name, header);
-        }
-    }
-
-    /** Makes the name of something vanish that cannot be read; what it held is left to garbage collection. */
-    boolean deleteUnread(String name) {
-        originals.hide(name);
-        for (IdRecord record : recordsOf(name)) {
-            records.put(IdRecord.removing(name, record.header()));
-        }
-        return maps.delete(VolumeHeader.objectOf(name));
-    }
-
-    /** Of what has this name, though the header does not say so. */
-    private List<IdRecord> recordsOf(String name) {
-        try {
-            return findOurs(name).map(header -> List.of(IdRecord.live(name, header))).orElseGet(List::of);
-        } catch (Failure e) {
-            return records.ofName(name);
-        }
-    }
-
-    private void renameHeader(String name, VolumeHeader header, String to) {
-        refuseExisting(to);
-        originals.hide(name);
-        int result;
-        try {
-            records.put(IdRecord.renaming(name, to, header));
-            result = maps.rename(VolumeHeader.objectOf(name), VolumeHeader.objectOf(to));
-        } catch (Failure e) {
-            throw e.inHalfWay();
-        }
-        if (result == 0) {
-            settleRecord(to, header);
-            return;
-        }
-        settleRecord(name, header);
-        throw result == Errno.EEXIST ? exists(to) : Failure.of(result, "volume " + name + " cannot be renamed").inHalfWay();
-    }
-
-    /** After a rename, or none; a record with two names does as well. */
-    private void settleRecord(String name, VolumeHeader header) {
-        try {
-            records.put(name, header);
-        } catch (Failure e) {
-            LOG.log(Level.DEBUG, "the next change of the volume writes it: {0}", e.getMessage());
-        }
+        changeSnapshot(name, id, () -> headers.rename(name, headers.header(name), to));
     }
 
     /** Gives an open volume another name, and its lease back. */
@@ -330,21 +183,20 @@ final class VolumeStore {
         String id = volume.header().id();
         renamed.add(id);
         try {
-            renameHeader(volume.name, volume.header(), to);
-            touchLog(volume);
+            headers.rename(volume.name, volume.header(), to);
+            logs.touch(volume);
             releaseAfterFailure(volume.name, id, !volume.unclean);
         } finally {
             renamed.remove(id);
         }
     }
 
-    // --- images
-
-    void refuseExisting(String name) {
-        if (find(name).isPresent()) {
-            throw exists(name);
-        }
+    /** Adds notes; an empty value removes one. */
+    void annotate(String name, Map<String, String> added) {
+        notes.add(name, headers.changeable(name).id(), added);
     }
+
+    // --- images
 
     /** Makes a snapshot that is an image, of the size of a volume. */
     void imageOf(VolumeState volume, ImageLayer image, String snapshot) {
@@ -354,24 +206,18 @@ final class VolumeStore {
             Checkpoint.name(id, 1), true, VolumeHeader.NONE, VolumeHeader.NONE, now());
         records.create(snapshot, header);
         putImage(image, id, 1, old.blocks());
-        if (!maps.create(VolumeHeader.objectOf(snapshot), header.encode())) {
-            tidy(header.checkpoint());
-            tidy(Checkpoint.secondName(header.checkpoint()));
-            tidy(IdRecord.objectOf(id));
-            throw exists(snapshot);
-        }
-        records.created(snapshot, header);
+        headers.make(snapshot, header);
     }
 
     /** A snapshot goes on with the same contents in the objects of an image. */
     void becomeImage(String snapshot, VolumeHeader header, ImageLayer image) {
         String checkpoint = putImage(image, header.id(), header.generation() + 1, header.blocks());
         changeSnapshot(snapshot, header.id(), () -> {
-            if (!find(snapshot).equals(Optional.of(header))) {
+            if (!headers.find(snapshot).equals(Optional.of(header))) {
                 checkpoints.delete(checkpoint);
                 throw new Failure(Errno.ENOENT, "snapshot " + snapshot + " was removed, renamed or changed while it was hashed");
             }
-            put(snapshot, header.inCheckpoint(checkpoint));
+            headers.put(snapshot, header.inCheckpoint(checkpoint));
         });
     }
 
@@ -409,7 +255,7 @@ final class VolumeStore {
         try {
             checkpoints.put(base, id, 1);
         } catch (Failure e) {
-            unmake(header);
+            headers.unmake(header);
             throw e;
         }
         make(name, header, metadata);
@@ -432,7 +278,7 @@ final class VolumeStore {
             }
         }
         originals.hide(name);
-        return header(name);
+        return headers.header(name);
     }
 
     private VolumeState loadOriginal(String name, VolumeHeader header) {
@@ -442,48 +288,11 @@ final class VolumeStore {
         return volume;
     }
 
-    // --- notes: what users and Ganeti want to have kept with a volume
-
-    private static String notesObject(String id) {
-        return NOTES + id;
-    }
-
-    private Map<String, String> notes(String name, String id) {
-        return notes(maps, name, id);
-    }
-
-    static Map<String, String> notes(Texts texts, String name, String id) {
-        try {
-            return texts.readText(notesObject(id)).map(bytes -> TextObject.decode("info", NOTES_VERSION, bytes)).orElseGet(Map::of);
-        } catch (IllegalArgumentException e) {
-            throw new Failure(Errno.EUCLEAN, "the notes of volume " + name + " (object " + notesObject(id) + ") are damaged: "
-                + e.getMessage());
-        }
-    }
-
-    private void putNotes(String name, String id, Map<String, String> notes) {
-        byte[] bytes = TextObject.encode("info", NOTES_VERSION, new TreeMap<>(notes));
-        if (bytes.length > ObjectStore.TEXT_MAX) {
-            throw new Failure(Errno.EMSGSIZE, "volume " + name + " would carry " + bytes.length + " bytes of notes; "
-                + ObjectStore.TEXT_MAX + " are allowed");
-        }
-        maps.put(notesObject(id), bytes);
-    }
-
-    /** Adds notes; an empty value removes one. */
-    void annotate(String name, Map<String, String> added) {
-        String id = changeable(name).id();
-        Map<String, String> notes = new TreeMap<>(notes(name, id));
-        notes.putAll(added);
-        notes.values().removeIf(String::isEmpty);
-        putNotes(name, id, notes);
-    }
-
     // --- opening and closing
 
     /** As {@link #load}; but what a former life of this daemon had open, it has open again. */
     VolumeState resume(String name) {
-        VolumeHeader header = header(name);
+        VolumeHeader header = headers.header(name);
         if (header.readOnly() || !leases.isMine(name, header.id())) {
             return load(name);
         }
@@ -502,13 +311,13 @@ final class VolumeStore {
         try {
             return load(name, Lease.NONE);
         } catch (DamagedMapException e) {
-            throw damaged(e);
+            throw Headers.damaged(e);
         }
     }
 
     /** Takes the lease, then the map. Fails with EROFS on a snapshot, EBUSY where another has it. */
     VolumeState open(String name, Use use) {
-        VolumeHeader found = header(name);
+        VolumeHeader found = headers.header(name);
         VolumeHeader header = Originals.isOne(name, found) ? upgrade(name, found) : found;
         if (header.readOnly()) {
             throw new Failure(Errno.EROFS, name + " is a snapshot: it cannot be written; clone it (vlmc create NEW --snap "
@@ -517,18 +326,18 @@ final class VolumeStore {
         if (renamed.contains(header.id())) {
             throw new Failure(Errno.EBUSY, "volume " + name + " is just being given this name: try again");
         }
-        refuseTwin(name, header);
+        headers.refuseTwin(name, header);
         Taken taken = leases.acquire(name, header.id(), use);
         try {
             VolumeState volume = load(name, taken.shared() ? Lease.SHARED : Lease.EXCLUSIVE);
             volume.unclean = !taken.clean();
             volume.resumed = taken.held();
             VolumeState writable = volume.goesOn ? volume : nextGeneration(volume, freshEpoch(volume), false);
-            endFormerLogs(writable);
+            logs.endFormer(writable);
             return writable;
         } catch (DamagedMapException e) {
             giveUp(taken, name, header);
-            throw damaged(e);
+            throw Headers.damaged(e);
         } catch (Failure e) {
             giveUp(taken, name, header);
             throw e;
@@ -542,28 +351,6 @@ final class VolumeStore {
     private int freshEpoch(VolumeState volume) {
         int behind = logs.successors(volume.header().id(), volume.log.generation);
         return volume.log.epoch + (behind == 0 ? 0 : behind + 1);
-    }
-
-    /** Two headers of one id, one of which was copied by hand, would have two volumes write the same objects. */
-    private void refuseTwin(String name, VolumeHeader header) {
-        Optional<String> twin = twin(name, header);
-        if (twin.isPresent()) {
-            throw new Failure(Errno.EUCLEAN, "volumes " + name + " and " + twin.get() + " are one volume under two names, and would write the "
-                + "same objects: `vlmc check " + name + "` says what to do");
-        }
-    }
-
-    /** The other volume that has the same id, and to which the id belongs. */
-    Optional<String> twin(String name, VolumeHeader header) {
-        try {
-            return records.find(header.id()).filter(record -> !record.names(name)).map(IdRecord::name)
-                .filter(other -> find(other).filter(found -> found.id().equals(header.id())).isPresent());
-        } catch (Failure e) {
-            if (e.errno() != Errno.EUCLEAN) {
-                throw e;
-            }
-            return Optional.empty(); // what is damaged is told by who needs it
-        }
     }
 
     /** Nothing was written under a lease that was taken in vain. */
@@ -585,7 +372,7 @@ final class VolumeStore {
     private VolumeState load(String name, Lease lease) {
         String problem = "";
         for (int attempt = 0; attempt < RETRIES; attempt++) {
-            VolumeHeader header = header(name);
+            VolumeHeader header = headers.header(name);
             if (Originals.isOne(name, header)) {
                 return loadOriginal(name, header);
             }
@@ -655,8 +442,8 @@ final class VolumeStore {
         LogState log = logs.create(volume.name, old.id(), volume.log.generation, epoch, Integer.MAX_VALUE - volume.log.generation);
         log.base = volume.log.end();
         VolumeHeader header = old.goesOn(checkpoint, nowShared, log.generation, epoch);
-        put(volume.name, header);
-        endLogs(volume, log.generation);
+        headers.put(volume.name, header);
+        logs.end(volume, log.generation);
         tidyCheckpoint(old, header);
         map.own(header.ownLayer());
         VolumeState next = new VolumeState(volume.name, header, map, List.of(), log, volume.lease);
@@ -676,7 +463,7 @@ final class VolumeStore {
      */
     VolumeHeader sumUp(VolumeState volume, int generation, int epoch, boolean shared) {
         leases.check(volume.name, volume.header().id());
-        VolumeHeader old = header(volume.name); // the newest: a former attempt may have come further than it said
+        VolumeHeader old = headers.header(volume.name); // the newest: a former attempt may have come further than it said
         if (!old.id().equals(volume.header().id()) || old.generation() > generation) {
             throw new Failure(Errno.EAGAIN, "volume " + volume.name + " has gone on meanwhile: try again");
         }
@@ -688,10 +475,10 @@ final class VolumeStore {
         }
         header = shared ? header.shared() : header;
         if (!header.equals(old)) {
-            put(volume.name, header);
+            headers.put(volume.name, header);
             volume.header(header);
         }
-        tidyLogs(header, old.generation(), generation);
+        logs.tidy(header, old.generation(), generation);
         tidyCheckpoint(old, header);
         if (old.epoch() < epoch) {
             settle(header.id()); // nobody has written to the objects of a new epoch
@@ -710,7 +497,7 @@ final class VolumeStore {
             }
             return checkpoints.put(map, old.id(), generation);
         } catch (DamagedMapException e) {
-            throw damaged(e);
+            throw Headers.damaged(e);
         }
     }
 
@@ -731,68 +518,6 @@ final class VolumeStore {
             checkpoints.delete(old.checkpoint());
         } catch (Failure e) {
             LOG.log(Level.WARNING, "an object that nothing needs was not removed: {0}", e.getMessage());
-        }
-    }
-
-    /** Removes logs that nothing names any more. */
-    private void tidyLogs(VolumeHeader header, int from, int end) {
-        try {
-            logs.delete(header.id(), from, end);
-        } catch (Failure e) {
-            LOG.log(Level.WARNING, "an object that nothing needs was not removed: {0}", e.getMessage());
-        }
-    }
-
-    /**
-     * Tells readers that still look at the log that the volume wrote that it goes on elsewhere, and removes all
-     * that came before a generation. It goes on there already, so a failure changes nothing; the next to open the volume tries again.
-     */
-    private void endLogs(VolumeState volume, int generation) {
-        try {
-            if (volume.goesOn || volume.resumed) {
-                logs.append(volume.log, MapLog.END);
-            } else {
-                logs.endUnread(volume.name, volume.log.object.toString()); // whose writer may have gone on meanwhile
-            }
-            logs.delete(volume.header().id(), volume.header().generation(), generation);
-        } catch (Failure | DamagedMapException e) {
-            LOG.log(Level.WARNING, "other nodes may read {0} as it was: {1}", volume.name, e.getMessage());
-        }
-    }
-
-    /** Ends and removes the logs right before this one, where a crash came between. */
-    private void endFormerLogs(VolumeState volume) {
-        VolumeHeader header = volume.header();
-        try {
-            int first = header.generation();
-            while (first > 1 && maps.exists(VolumeHeader.logName(header.id(), first - 1))) {
-                first--;
-                logs.endUnread(volume.name, VolumeHeader.logName(header.id(), first));
-            }
-            logs.delete(header.id(), first, header.generation());
-        } catch (Failure | DamagedMapException e) {
-            LOG.log(Level.WARNING, "other nodes may read {0} as it was: {1}", volume.name, e.getMessage());
-        }
-    }
-
-    /** Removes a log that its volume has left, and tells those who may still look at it. */
-    boolean removeLog(String object) {
-        try {
-            logs.endUnread("of object " + object, object);
-        } catch (DamagedMapException e) {
-            LOG.log(Level.DEBUG, "nobody can read it: {0}", e.getMessage());
-        }
-        return maps.delete(object);
-    }
-
-    /** Makes readers on other nodes look at the volume anew. */
-    private void touchLog(VolumeState volume) {
-        try {
-            volume.log.lastRecord = logs.append(volume.log, MapLog.COMMIT);
-            volume.log.records++;
-            volume.log.refused = 0;
-        } catch (Failure e) {
-            LOG.log(Level.WARNING, "other nodes may read {0} as it was: {1}", volume.name, e.getMessage());
         }
     }
 
@@ -818,7 +543,7 @@ final class VolumeStore {
      * @return how the volume goes on
      */
     VolumeState snapshot(VolumeState volume, String snapshot) {
-        refuseExisting(snapshot);
+        headers.refuseExisting(snapshot);
         VolumeState next = nextGeneration(volume, volume.log.epoch + 1, true);
         name(volume.name, next.header(), snapshot);
         return next;
@@ -826,13 +551,13 @@ final class VolumeStore {
 
     /** The same of a volume that goes on, sealed as it was before a generation. */
     void snapshot(VolumeState volume, int generation, int epoch, String snapshot) {
-        refuseExisting(snapshot);
+        headers.refuseExisting(snapshot);
         name(volume.name, sumUp(volume, generation, epoch, true), snapshot);
     }
 
     /** Makes the log that an open volume shall go on in after one; snapshot: for what. */
     LogState prepare(String name, String id, int after, int epoch, Optional<String> snapshot) {
-        snapshot.ifPresent(this::refuseExisting);
+        snapshot.ifPresent(headers::refuseExisting);
         return logs.create(name, id, after, epoch, Logs.MOST);
     }
 
@@ -841,23 +566,19 @@ final class VolumeStore {
         VolumeHeader header = of.snapshot(newId(), of.checkpoint(), volume, now());
         try {
             records.create(snapshot, header);
-            if (!names(volume, of)) {
-                tidy(IdRecord.objectOf(header.id()));
+            if (!headers.names(volume, of)) {
+                headers.unmake(header);
                 throw new Failure(Errno.EBUSY, "volume " + volume + " was changed by another node while snapshot " + snapshot
                     + " was made of it: close it here (vlmc close " + volume + ")");
             }
-            if (!maps.create(VolumeHeader.objectOf(snapshot), header.encode())) {
-                tidy(IdRecord.objectOf(header.id()));
-                throw exists(snapshot);
-            }
-            records.created(snapshot, header);
+            headers.make(snapshot, header);
         } catch (Failure e) {
             throw e.inHalfWay();
         }
     }
 
     void resize(VolumeState volume, long size) {
-        VolumeHeader old = header(volume.name); // the newest
+        VolumeHeader old = headers.header(volume.name); // the newest
         if (size < old.size()) {
             throw new Failure(Errno.EINVAL, "volume " + volume.name + " has " + old.size() + " bytes and cannot shrink to " + size);
         }
@@ -866,9 +587,9 @@ final class VolumeStore {
                 + VolumeHeader.MAX_SIZE + " are allowed");
         }
         VolumeHeader header = old.withSize(wholeUnits(size));
-        put(volume.name, header);
+        headers.put(volume.name, header);
         volume.header(header);
         volume.map.grow(header.blocks());
-        touchLog(volume);
+        logs.touch(volume);
     }
 }

@@ -102,7 +102,7 @@ class UsageTest {
             });
             assertThat(row.get("used").getAsLong()).as("used by " + name).isEqualTo(sum(named.get(name), sizes));
             assertThat(row.get("exclusive").getAsLong()).as("exclusive to " + name).isEqualTo(sum(alone, sizes));
-            assertThat(row.get("size").getAsLong()).as("size of " + name).isEqualTo(volumes.header(name).size());
+            assertThat(row.get("size").getAsLong()).as("size of " + name).isEqualTo(volumes.headers().header(name).size());
         }
         assertThat(order).isEqualTo(new ArrayList<>(named.keySet()));
         Set<String> all = named.values().stream().flatMap(Set::stream).collect(Collectors.toSet());
@@ -357,14 +357,14 @@ class UsageTest {
             ("sha256-" + "0a".repeat(32)).getBytes(StandardCharsets.US_ASCII)};
         String id = UUID.randomUUID().toString().replace("-", "");
         Set<Long> seen = new HashSet<>();
-        for (Layer layer : List.of(new VolumeLayer(id, 1), new VolumeLayer(id, 2), new VolumeLayer("f" + id.substring(1), -1),
+        for (Layer layer : List.of(new VolumeLayer(id, 1), new VolumeLayer(id, 2), new VolumeLayer("f" + id.substring(1), Integer.MAX_VALUE),
                 ImageLayer.of(table), new ForeignLayer(id, names))) {
             IntToLongFunction keys = ObjectKey.of(layer);
             for (int block : new int[] {0, 1, 2, 39, 16_777_215}) {
                 if (layer.has(block)) {
                     String name = layer.object(block).toString();
                     assertThat(keys.applyAsLong(block)).as(name).isEqualTo(ObjectKey.of(name));
-                    assertThat(ObjectKey.isOurs(name)).as(name).isEqualTo(!(layer instanceof ForeignLayer) || block == 2);
+                    assertThat(ObjectKey.isOurs(DataName.parse(name))).as(name).isEqualTo(!(layer instanceof ForeignLayer) || block == 2);
                     assertThat(seen.add(keys.applyAsLong(block))).isTrue();
                 }
             }
