@@ -100,7 +100,7 @@ public final class Volumes {
         remove(name, false);
     }
 
-    /** force: also one that is damaged, whose space then stays in use. */
+    /** force: also one that is damaged, whose space garbage collection frees where nothing else names it. */
     public void remove(String name, boolean force) {
         send(call(Op.DELETE, name).flags(force ? Op.FORCE : 0), "remove");
     }

@@ -24,11 +24,6 @@ import org.junit.jupiter.api.Timeout;
 /** What is damaged is named, and mended from what proves it. */
 @Timeout(60)
 class CheckTest {
-    private static byte[] object(Lab lab, String name) {
-        MemoryStore.Content content = lab.store.find(name).orElseThrow();
-        return lab.store.read(content, 0, (int) lab.store.size(content));
-    }
-
     /** A volume with a snapshot and a few records after it, closed. */
     private static Node volume(Lab lab) {
         Node node = lab.node("n1");
@@ -83,7 +78,7 @@ class CheckTest {
             for (int damage = 0; damage < 3; damage++) {
                 try (Lab lab = new Lab()) {
                     Node node = volume(lab);
-                    byte[] header = object(lab, "vol-" + name);
+                    byte[] header = lab.contents("vol-" + name);
                     if (damage == 0) {
                         lab.store.delete("vol-" + name, false);
                     } else {
@@ -138,13 +133,13 @@ class CheckTest {
         try (Lab lab = new Lab()) {
             Node node = volume(lab);
             String checkpoint = only(lab, "map-", "");
-            byte[] good = object(lab, checkpoint);
+            byte[] good = lab.contents(checkpoint);
             byte[] bad = good.clone();
             bad[60] ^= 1;
             lab.store.put(checkpoint, bad);
             assertThat(found(node, "s", false)).containsExactly("mendable " + checkpoint);
             assertThat(found(node, "s", true)).containsExactly("mended " + checkpoint);
-            assertThat(object(lab, checkpoint)).isEqualTo(good);
+            assertThat(lab.contents(checkpoint)).isEqualTo(good);
             lab.kill(node);
             isWhole(lab.node("n1"));
         }
@@ -156,7 +151,7 @@ class CheckTest {
             Node node = volume(lab);
             lab.kill(node);
             for (String log : lab.objects("log-")) {
-                byte[] bytes = object(lab, log);
+                byte[] bytes = lab.contents(log);
                 bytes[20] ^= 1;
                 lab.store.put(log, bytes);
             }
@@ -183,7 +178,7 @@ class CheckTest {
     void headerThatWasCopiedByHand_isRefused_andNamed() {
         try (Lab lab = new Lab()) {
             Node node = volume(lab);
-            lab.store.put("vol-copy", object(lab, "vol-v"));
+            lab.store.put("vol-copy", lab.contents("vol-v"));
             assertThat(node.write("copy", 0, bytes(UNIT, 1), 0).status()).isEqualTo(Errno.EUCLEAN);
             assertThat(found(node, "copy", true)).contains("lost vol-copy");
             ok(node.write("v", 0, bytes(UNIT, 1), 0));

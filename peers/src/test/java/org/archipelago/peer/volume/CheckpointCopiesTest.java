@@ -22,11 +22,6 @@ import org.junit.jupiter.api.Timeout;
 /** Every checkpoint is there twice: damage to one harms nobody, and is never served. */
 @Timeout(60)
 class CheckpointCopiesTest {
-    private static byte[] object(Lab lab, String name) {
-        MemoryStore.Content content = lab.store.find(name).orElseThrow();
-        return lab.store.read(content, 0, (int) lab.store.size(content));
-    }
-
     private static List<String> checkpoints(Lab lab) {
         return lab.objects("map-").stream().filter(name -> !name.endsWith(".2")).collect(Collectors.toList());
     }
@@ -53,7 +48,7 @@ class CheckpointCopiesTest {
                 try (Lab lab = new Lab()) {
                     withSnapshot(lab);
                     for (String name : checkpoints(lab)) {
-                        byte[] bytes = object(lab, name + suffix);
+                        byte[] bytes = lab.contents(name + suffix);
                         switch (damage) {
                             case 0 -> lab.store.delete(name + suffix, false);
                             case 1 -> lab.store.put(name + suffix, java.util.Arrays.copyOf(bytes, bytes.length / 2));
@@ -82,7 +77,7 @@ class CheckpointCopiesTest {
                 withSnapshot(lab);
                 String name = checkpoints(lab).get(0);
                 String copy = random.nextBoolean() ? name : name + ".2";
-                byte[] good = object(lab, copy);
+                byte[] good = lab.contents(copy);
                 byte[] bad = good.clone();
                 bad[random.nextInt(bad.length - 4)] = (byte) random.nextInt();
                 lab.store.put(copy, withRightChecksum(bad));

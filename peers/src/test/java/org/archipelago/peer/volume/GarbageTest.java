@@ -181,7 +181,7 @@ class GarbageTest {
             }
             boolean known = ids.stream().anyMatch(object::contains);
             boolean named = origins.contains(object) || lab.objects("vol-").stream().anyMatch(header ->
-                new String(contents(lab, header), StandardCharsets.UTF_8).contains(object));
+                new String(lab.contents(header), StandardCharsets.UTF_8).contains(object));
             boolean data = object.matches("[0-9a-f]{32}-.*");
             assertThat(known || named || data).as(when + ": " + object).isTrue();
         }
@@ -191,23 +191,24 @@ class GarbageTest {
         assertThat(lab.objects("id-")).as(when).hasSize(ids.size());
     }
 
-    private static byte[] contents(Lab lab, String object) {
-        MemoryStore.Content content = lab.store.find(object).orElseThrow();
-        return lab.store.read(content, 0, (int) lab.store.size(content));
+    /** A closed volume, and a snapshot that shares its block. */
+    private static Node withSnapshot(Lab lab) {
+        Node node = lab.node("n1");
+        create(node, "v", 4 * BLOCK);
+        ok(node.write("v", 0, bytes(UNIT, 1), 0));
+        snapshot(node, "v", "s");
+        ok(node.call(Op.CLOSE, "v"));
+        return node;
     }
 
     @Test
     void headersWithoutRecords_getThem_andRecordsWithoutHeadersKeepAllTheyName() throws Exception {
         try (Lab lab = new Lab()) {
-            Node node = lab.node("n1");
-            create(node, "v", 4 * BLOCK);
-            ok(node.write("v", 0, bytes(UNIT, 1), 0));
-            snapshot(node, "v", "s");
-            ok(node.call(Op.CLOSE, "v"));
+            Node node = withSnapshot(lab);
             lab.objects("id-").forEach(record -> lab.store.delete(record, false));
             assertThat(gc(node).get("removed").getAsLong()).isZero();
             assertThat(lab.objects("id-")).hasSize(2);
-            byte[] header = contents(lab, "vol-s");
+            byte[] header = lab.contents("vol-s");
             lab.store.delete("vol-s", false);
             ok(node.call(Op.DELETE, "v"));
             Lab.await("reclaim", () -> lab.objects("id-").size() == 1);
@@ -222,11 +223,7 @@ class GarbageTest {
     @Test
     void unreadableCheckpoint_stopsIt_beforeAnythingIsRemoved() throws Exception {
         try (Lab lab = new Lab()) {
-            Node node = lab.node("n1");
-            create(node, "v", 4 * BLOCK);
-            ok(node.write("v", 0, bytes(UNIT, 1), 0));
-            snapshot(node, "v", "s");
-            ok(node.call(Op.CLOSE, "v"));
+            Node node = withSnapshot(lab);
             lab.store.put("f0000000000000000000000000000000-00000001-00000000", SOMETHING);
             lab.objects("map-").forEach(map -> lab.store.put(map, SOMETHING));
             Set<String> before = all(lab);

@@ -119,4 +119,10 @@ final class Lab implements AutoCloseable {
     List<String> objects(String prefix) {
         return store.list(prefix);
     }
+
+    /** What is in an object, which must be there. */
+    byte[] contents(String object) {
+        MemoryStore.Content content = store.find(object).orElseThrow();
+        return store.read(content, 0, (int) store.size(content));
+    }
 }
