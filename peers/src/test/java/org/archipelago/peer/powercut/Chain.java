@@ -38,12 +38,19 @@ final class Chain {
     private static final Path MEMORY = Path.of("/dev/shm");
     private static final SegmentParameters SEGMENT = new SegmentParameters(1024, 256, 8192, 0600, 40 << 20);
 
+    /** What all chains come to: states that were right, and objects that collections removed from them, and in the lives. */
+    record Counts(AtomicInteger states, AtomicInteger removedFromStates, AtomicInteger removedInLives) {
+        Counts() {
+            this(new AtomicInteger(), new AtomicInteger(), new AtomicInteger());
+        }
+    }
+
     private final long seed;
     private final Path directory;
     private final Path traces;
     private final boolean replays;
     private final Optional<String> only;
-    private final AtomicInteger states;
+    private final Counts counts;
     private final Random random;
     private final History history = new History();
     private Disk disk;
@@ -55,13 +62,13 @@ final class Chain {
      * @param traces where the lives' traces are, or are kept if something is wrong
      * @param only the state to look at; empty: some of each life
      */
-    Chain(long seed, Path directory, Path traces, boolean replays, Optional<String> only, AtomicInteger states) {
+    Chain(long seed, Path directory, Path traces, boolean replays, Optional<String> only, Counts counts) {
         this.seed = seed;
         this.directory = directory;
         this.traces = traces;
         this.replays = replays;
         this.only = only;
-        this.states = states;
+        this.counts = counts;
         this.random = new Random(seed);
         this.disk = new Disk(new Image(new TreeSet<>(List.of("blocks", "maps")), new TreeMap<>()));
     }
@@ -111,6 +118,8 @@ final class Chain {
             throw new AssertionError("seed %s, life %s ended with %s, traces in %s: %s".formatted(seed, life, process.exitValue(),
                 traces, Files.readString(said)));
         }
+        Files.readAllLines(said).stream().filter(line -> line.startsWith(Life.REMOVED))
+            .forEach(line -> counts.removedInLives().addAndGet(Integer.parseInt(line.substring(Life.REMOVED.length()))));
         remove(store);
     }
 
@@ -178,6 +187,10 @@ final class Chain {
                     inspection.takeOver();
                 }
                 inspection.look(of.nextInt(8) == 0);
+                if (of.nextInt(3) == 0) {
+                    counts.removedFromStates().addAndGet(inspection.collect());
+                    inspection.look(of.nextInt(8) == 0);
+                }
                 inspection.goOn(of);
                 if (settles) {
                     inspection.settle();
@@ -191,7 +204,7 @@ final class Chain {
         } finally {
             remove(store);
         }
-        states.incrementAndGet();
+        counts.states().incrementAndGet();
         return image;
     }
 
