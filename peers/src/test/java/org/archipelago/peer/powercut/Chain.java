@@ -187,7 +187,7 @@ final class Chain {
                     inspection.takeOver();
                 }
                 inspection.look(of.nextInt(8) == 0);
-                if (of.nextInt(3) == 0) {
+                if (of.nextInt(5) == 0) {
                     counts.removedFromStates().addAndGet(inspection.collect());
                     inspection.look(of.nextInt(8) == 0);
                 }
