@@ -65,18 +65,18 @@ final class Check implements LongRuns.Run {
     /** The header; empty where there is none, and none was made. */
     private Optional<VolumeHeader> header() {
         String object = VolumeHeader.objectOf(name);
-        String problem;
+        String problem = "object " + object + " is missing";
+        Optional<VolumeHeader> found = Optional.empty();
         try {
-            Optional<VolumeHeader> found = store.headers().find(name);
-            if (found.isPresent()) {
-                if (!Originals.isOne(name, found.get())) {
-                    record(found.get());
-                }
-                return found;
-            }
-            problem = "object " + object + " is missing";
+            found = store.headers().find(name);
         } catch (Failure e) {
             problem = e.getMessage();
+        }
+        if (found.isPresent()) {
+            if (!Originals.isOne(name, found.get())) {
+                record(found.get());
+            }
+            return found;
         }
         List<IdRecord> records = new ArrayList<>(store.records().ofName(name));
         records.removeIf(record -> record.state() != IdRecord.State.LIVE);

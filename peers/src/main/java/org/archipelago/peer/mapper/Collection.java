@@ -134,9 +134,9 @@ final class Collection implements LongRuns.Run {
         named = new Named(context.marks(), part);
         contents = false;
         if (!dryRun) {
-            Optional<String> maker = context.hashers().beginCollection();
-            contents = maker.isEmpty();
-            maker.ifPresent(who -> sayContentsStay("images are being made, or collected, on " + who));
+            Optional<String> hindrance = context.hashers().beginCollection();
+            contents = hindrance.isEmpty();
+            hindrance.ifPresent(this::sayContentsStay);
         }
         marking = new Marking(context.maps(), context.store(), context.ids(), named, !dryRun, tally::damage);
         phase = Phase.MARK;

@@ -295,13 +295,14 @@ final class ControlThread {
     /**
      * Changes a volume under its lease; what was not open is opened for it, and closed again.
      *
+     * @param use CONTROL or REMOVE
      * @param change returns how the volume goes on; empty: not under this name
      */
-    private void change(Outcome o, Function<VolumeState, Optional<VolumeState>> change) {
+    private void change(Outcome o, Use use, Function<VolumeState, Optional<VolumeState>> change) {
         Optional<VolumeState> open = o.state.filter(state -> state.lease != Lease.NONE);
         o.state = Optional.empty();
         open.ifPresent(state -> leases.check(o.name, state.header().id()));
-        VolumeState volume = open.orElseGet(() -> store.open(o.name, Use.CONTROL));
+        VolumeState volume = open.orElseGet(() -> store.open(o.name, use));
         boolean stays = open.isPresent() || volume.resumed;
         try {
             Optional<VolumeState> after = change.apply(volume);
@@ -322,12 +323,12 @@ final class ControlThread {
 
     private void snapshot(Outcome o) {
         String snapshot = name(o, "name");
-        change(o, volume -> Optional.of(store.snapshot(volume, snapshot)));
+        change(o, Use.CONTROL, volume -> Optional.of(store.snapshot(volume, snapshot)));
     }
 
     private void resize(Outcome o) {
         long size = o.request.length();
-        change(o, volume -> {
+        change(o, Use.CONTROL, volume -> {
             store.resize(volume, size);
             return Optional.of(volume);
         });
@@ -345,7 +346,7 @@ final class ControlThread {
             store.deleteSnapshot(o.name, header.id());
             return;
         }
-        change(o, volume -> {
+        change(o, Use.REMOVE, volume -> {
             store.delete(volume);
             reclaim(volume);
             return Optional.empty();
@@ -387,7 +388,7 @@ final class ControlThread {
             store.renameSnapshot(o.name, header.id(), to);
             return;
         }
-        change(o, volume -> {
+        change(o, Use.CONTROL, volume -> {
             volume.unclean |= o.request.has(Op.UNCLEAN);
             store.rename(volume, to);
             return Optional.empty();

@@ -70,7 +70,8 @@ final class Garbage {
         }
         MapName map = parsed.get();
         if (map instanceof MapName.OfMap of) {
-            return named.isInPart(of.id()) && !named.hasCheckpoint(of.id(), of.generation()) && isBefore(of.id(), of.generation() - 1);
+            return named.isInPart(of.id()) && !named.hasCheckpoint(of.id(), of.generation())
+                && (isBefore(of.id(), of.generation() - 1) || contents && isSnapshot(of.id()));
         }
         if (map instanceof MapName.OfLog of) {
             return named.isInPart(of.id()) && isBefore(of.id(), of.generation());
@@ -85,6 +86,12 @@ final class Garbage {
             return contents && named.isInPart(of.root()) && !named.hasImage(of.root());
         }
         return map instanceof MapName.OfHasher of && hashers.isGivenUp(of.run());
+    }
+
+    /** Of which nobody makes a checkpoint but who makes an image of it. */
+    private boolean isSnapshot(String id) {
+        long found = find(id);
+        return found != Ids.DEAD && found != Ids.UNKNOWN && Ids.epoch(found) == 0;
     }
 
     /** Whether a generation is one that its volume has left. */

@@ -4,7 +4,9 @@ import java.lang.System.Logger.Level;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
 import org.archipelago.map.IdRecord;
 import org.archipelago.map.VolumeHeader;
 import org.archipelago.posix.Errno;
@@ -21,6 +23,8 @@ final class IdRecords {
 
     private final ObjectStore maps;
     private final IdRecord.Maker me;
+    /** Ids of what this process is making. */
+    private final Set<String> making = ConcurrentHashMap.newKeySet();
 
     IdRecords(ObjectStore maps, NodeIdentity me) {
         this.maps = maps;
@@ -56,17 +60,22 @@ final class IdRecords {
         return found;
     }
 
-    /** Before anything else of a new volume or snapshot is made. */
+    /** Before anything else of a new volume or snapshot is made; {@link #endMaking} follows, however it comes out. */
     void create(String name, VolumeHeader header) {
+        making.add(header.id());
         put(IdRecord.creating(name, me, header));
     }
 
-    /** The header is there: {@link #create} is over. Fails where it took so long that a collection did not believe in it any more. */
+    /** The header is there: {@link #create} is over. Where there is no room to say so, the volume's next change says it, or a collection. */
     void created(String name, VolumeHeader header) {
         if (!exists(header.id())) {
             throw new Failure(Errno.EAGAIN, "making " + name + " took so long that it was taken for given up: try again").inHalfWay();
         }
-        put(IdRecord.live(name, header));
+        putIfRoom(IdRecord.live(name, header));
+    }
+
+    void endMaking(String id) {
+        making.remove(id);
     }
 
     void put(String name, VolumeHeader header) {
@@ -75,22 +84,28 @@ final class IdRecords {
 
     /** Before the header goes. A full store is no reason not to remove something: then it is put when there is room, or not at all. */
     void putRemoving(String name, VolumeHeader header) {
-        try {
-            put(IdRecord.removing(name, header));
-        } catch (Failure e) {
-            if (e.errno() != Errno.ENOSPC && e.errno() != Errno.EDQUOT) {
-                throw e;
-            }
-        }
+        putIfRoom(IdRecord.removing(name, header));
+    }
+
+    private void putIfRoom(IdRecord record) {
+        maps.putIfRoom(IdRecord.objectOf(record.header().id()), record.encode());
     }
 
     void put(IdRecord record) {
         maps.put(IdRecord.objectOf(record.header().id()), record.encode());
     }
 
-    /** Gives one to a header that has none; harmless where it has got one meanwhile. */
-    void adopt(String name, VolumeHeader header) {
-        maps.create(IdRecord.objectOf(header.id()), IdRecord.live(name, header).encode());
+    /** Gives one to a header that has none; harmless where it has got one meanwhile. False where the store is too full for it. */
+    boolean adopt(String name, VolumeHeader header) {
+        try {
+            maps.create(IdRecord.objectOf(header.id()), IdRecord.live(name, header).encode());
+            return true;
+        } catch (Failure e) {
+            if (!e.isFull()) {
+                throw e;
+            }
+            return false;
+        }
     }
 
     /** All that the volume alone used is gone, its header first of all. Leaves the record to a collection that marks just now; false: it stays. */
@@ -110,6 +125,6 @@ final class IdRecords {
     /** Whether nobody goes on with a create; that of another daemon gets a day. */
     boolean isGivenUp(IdRecord record, long nowSeconds) {
         boolean ours = record.maker().filter(maker -> maker.daemon().equals(me.daemon())).isPresent();
-        return ours ? !record.maker().equals(Optional.of(me)) : nowSeconds - record.header().created() > LIFELESS_SECONDS;
+        return ours ? !making.contains(record.header().id()) : nowSeconds - record.header().created() > LIFELESS_SECONDS;
     }
 }

@@ -41,7 +41,7 @@ final class Marking {
 
     /**
      * @param ids filled with what there is
-     * @param changes gives records to headers that have none; else they are marked as they are
+     * @param changes gives records to headers that have none; else, and on a full store, they are marked as they are
      * @param problems told of what is damaged, and hides nothing
      */
     Marking(ObjectStore maps, VolumeStore store, Ids ids, Named named, boolean changes, Consumer<String> problems) {
@@ -83,9 +83,8 @@ final class Marking {
         try {
             Optional<VolumeHeader> found = store.headers().findOurs(name);
             boolean unrecorded = found.isPresent() && !store.records().exists(found.get().id());
-            if (unrecorded && changes) {
-                store.records().adopt(name, found.get());
-            } else if (unrecorded && !live(name, found.get())) {
+            boolean adopted = unrecorded && changes && store.records().adopt(name, found.get());
+            if (unrecorded && !adopted && !live(name, found.get())) {
                 throw missing(name, found.get());
             }
         } catch (Failure e) {

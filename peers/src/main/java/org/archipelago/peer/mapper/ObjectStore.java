@@ -5,6 +5,7 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import java.io.ByteArrayOutputStream;
+import java.lang.System.Logger.Level;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -19,6 +20,7 @@ import org.archipelago.xseg.Op;
 
 /** The objects behind one blocker's port, for control work: every call waits, and one that changes something until it is answered. Thread-safe. */
 final class ObjectStore implements Texts {
+    private static final System.Logger LOG = System.getLogger(ObjectStore.class.getName());
     /** Most bytes of a text. */
     static final int TEXT_MAX = 16 << 10;
 
@@ -114,6 +116,18 @@ final class ObjectStore implements Texts {
             write(object, at, piece);
         }
         sync(object);
+    }
+
+    /** The same of what can be done without: where the store is full, all stays as it is. */
+    void putIfRoom(String object, byte[] contents) {
+        try {
+            put(object, contents);
+        } catch (Failure e) {
+            if (!e.isFull()) {
+                throw e;
+            }
+            LOG.log(Level.DEBUG, "done without: {0}", e.getMessage());
+        }
     }
 
     /** What was written to the object before survives a power cut. */

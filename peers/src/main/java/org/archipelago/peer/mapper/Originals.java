@@ -224,7 +224,8 @@ final class Originals {
 
     /** Before a header of ours goes away: what the original has of its name must not come back. */
     void hide(String name) {
-        if (maps.exists(name) || maps.exists(OriginalV1.objectOf(name))) {
+        boolean shown = maps.exists(name) || maps.exists(OriginalV1.objectOf(name));
+        if (shown && !maps.exists(hiddenObject(name))) { // what is hidden already is removed without any space
             maps.put(hiddenObject(name), TextObject.encode("hidden", HIDDEN_VERSION, Map.of("name", name)));
         }
     }

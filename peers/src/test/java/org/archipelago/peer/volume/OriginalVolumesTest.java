@@ -40,7 +40,7 @@ final class OriginalVolumesTest {
     private static final byte[] BB = "BB".getBytes(StandardCharsets.US_ASCII);
     private static final String HASH_A = "559aead08264d5795d3909718cdd05abd49572e84fe55590eef31a88a08fdffd";
     private static final String HASH_BB = "fc686c314491e1f68bf1899fc54b2327353c44dd1ab4ed56538ef623edd1e866";
-    private static final String NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    static final String NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     /** The image of A, zeros, BB. */
     private static final String IMAGE = "2c9b74955be2d601b6e65dd00abbb174044cbf85260e7672ffe0acd2640f9e02";
     private static final String OWN_1 = "77e2bf983a4f11743101891ad5d55b941d893c1d09e40ae777146a4f7d01b1d2";
@@ -75,7 +75,7 @@ final class OriginalVolumesTest {
         maps.put("removed2", "414d462e 00000002 0000000000000000 00400000 00000002 0000000000000005");
     }
 
-    private static String entry(int flags, String name) {
+    static String entry(int flags, String name) {
         return "%02x %02x000000".formatted(flags, name.length()) + ascii(name) + "00".repeat(123 - name.length());
     }
 
