@@ -152,7 +152,10 @@ final class Headers {
         } finally {
             records.endMaking(header.id());
         }
-        records.created(name, header);
+        if (!records.created(name, header)) {
+            withdraw(name, header);
+            throw new Failure(Errno.EAGAIN, "making " + name + " took so long that it was taken for given up: try again");
+        }
         return true;
     }
 
@@ -166,6 +169,14 @@ final class Headers {
             LOG.log(Level.WARNING, "what was made of {0} is left to garbage collection: {1}", name, e.getMessage());
             failure.addSuppressed(e);
         }
+    }
+
+    /** Takes back what nobody was told of. */
+    private void withdraw(String name, VolumeHeader header) {
+        if (findOurs(name).filter(found -> found.id().equals(header.id())).isPresent()) {
+            maps.delete(VolumeHeader.objectOf(name));
+        }
+        unmake(header);
     }
 
     /** What there is of a volume that has no header; the record goes last. */

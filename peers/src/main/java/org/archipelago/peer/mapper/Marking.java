@@ -107,6 +107,9 @@ final class Marking {
             }
             news = true;
             Optional<VolumeHeader> header = header(record.get());
+            if (header.isPresent() && changes && store.records().isGivenUp(record.get())) {
+                store.records().created(record.get().name(), header.get()); // there was no room for that before
+            }
             boolean seenTwice = record.equals(before); // and no header under its names: it is not just being renamed
             if (header.isPresent() ? live(record.get().name(), header.get()) : seenTwice && withoutHeader(record.get())) {
                 return;
@@ -143,11 +146,13 @@ final class Marking {
 
     /** What there is no header of is gone, or is being made, or has lost it. */
     private boolean withoutHeader(IdRecord record) {
-        boolean gone = record.state() == State.REMOVING
-            || record.state() == State.CREATING && store.records().isGivenUp(record, System.currentTimeMillis() / 1000);
-        if (gone) {
+        boolean creating = record.state() == State.CREATING;
+        if (record.state() == State.REMOVING || creating && store.records().isGivenUp(record)) {
             ids.dead(Named.high(record.header().id()), Named.low(record.header().id()));
             return true;
+        }
+        if (creating && changes && store.records().giveUpIfStill(record)) {
+            header(record).ifPresent(header -> store.records().put(record.name(), header)); // its maker lives, and was faster
         }
         if (record.state() == State.LIVE) {
             problems.accept("volume " + record.name() + " has lost its header (object " + VolumeHeader.objectOf(record.name())

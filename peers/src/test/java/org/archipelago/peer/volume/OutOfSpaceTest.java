@@ -121,7 +121,8 @@ class OutOfSpaceTest {
             boolean named = headers.stream().anyMatch(header -> header.contains(checkpoint));
             assertThat(object.matches("(map|log)-.*") ? named : shared || known).as(when + ": " + object + " is left").isTrue();
         }
-        assertThat(lab.objects("id-")).as(when).hasSize(ids.size());
+        assertThat(lab.objects("id-")).as(when).hasSize(ids.size()).allMatch(record ->
+            new String(lab.contents(record), StandardCharsets.UTF_8).contains("state live"));
         for (String name : names) {
             Reply checked = run(node, Op.CHECK, name, "{}");
             ok(checked);
