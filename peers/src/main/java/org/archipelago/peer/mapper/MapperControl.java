@@ -48,10 +48,10 @@ public final class MapperControl implements AutoCloseable {
     /** @param longLog records of a log after which an open volume goes on in another */
     public MapperControl(Caller caller, int blockerbPort, int blockermPort, NodeIdentity me, int requests, boolean upgradeOriginal,
             long longLog) {
-        this.maps = new ObjectStore(caller, blockermPort);
+        this.maps = new ObjectStore(caller, blockermPort, "maps");
         this.leases = new Leases(maps, me);
         this.me = me;
-        ObjectStore blocks = new ObjectStore(caller, blockerbPort);
+        ObjectStore blocks = new ObjectStore(caller, blockerbPort, "data");
         this.store = new VolumeStore(maps, blocks, leases, me, upgradeOriginal);
         this.requests = Math.max(requests, 8);
         this.longLog = longLog;

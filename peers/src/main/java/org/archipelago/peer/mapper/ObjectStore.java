@@ -26,10 +26,13 @@ final class ObjectStore implements Texts {
 
     private final Caller caller;
     private final int port;
+    private final String what;
 
-    ObjectStore(Caller caller, int port) {
+    /** @param what is stored there, for messages */
+    ObjectStore(Caller caller, int port, String what) {
         this.caller = caller;
         this.port = port;
+        this.what = what;
     }
 
     /** Names of objects that begin so, after a name, in order; fewer than there are. */
@@ -243,10 +246,20 @@ final class ObjectStore implements Texts {
         return json.toString().getBytes(StandardCharsets.UTF_8);
     }
 
-    private static void check(Reply reply, String what) {
-        if (reply.status() != 0) {
-            String why = reply.message().isEmpty() ? Errno.text(reply.status()) : reply.message();
-            throw new Failure(reply.status(), what + ": " + why);
+    private void check(Reply reply, String failed) {
+        int errno = reply.status();
+        if (errno != 0) {
+            throw new Failure(errno, failed + (reply.message().isEmpty() ? " in the store of " + what + " (the role at port " + port + "): "
+                + Errno.text(errno) + ": " + advice(errno) : ": " + reply.message()));
         }
+    }
+
+    /** Where the blocker said nothing to people, it did so in its log. */
+    private static String advice(int errno) {
+        return switch (errno) {
+            case Errno.ENOSPC, Errno.EDQUOT -> "free space there or add some, then try again";
+            case Errno.EROFS -> "make its file system writable, then try again";
+            default -> "the daemon's log says more";
+        };
     }
 }

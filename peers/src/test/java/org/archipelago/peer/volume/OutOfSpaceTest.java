@@ -302,6 +302,26 @@ class OutOfSpaceTest {
         });
     }
 
+    /** Where the blocker answers with a number alone. */
+    @Test
+    void messages_nameTheStore_andWhatToDo() {
+        try (Lab lab = new Lab()) {
+            Node node = setUp(lab);
+            lab.weather.rule(request -> NEEDS_SPACE.test(request) ? Fate.failed(Errno.ENOSPC) : Fate.FINE);
+            for (Reply failed : List.of(node.json(Op.CREATE, "new", "{\"size\": 4096}"), node.resize("closed", 8 * BLOCK),
+                    node.json(Op.SETINFO, "v", "{\"a\": \"b\"}"), renamed(node, "s"), run(node, Op.COLLECT, "*", "{}"))) {
+                assertThat(failed.status()).isEqualTo(Errno.ENOSPC);
+                assertThat(failed.message()).contains("the store of maps (the role at port " + Node.BLOCKERM + ")").contains("no space left")
+                    .contains("free space");
+            }
+            lab.weather.rule(request -> OF_DATA.test(request) && request.op() == Op.READ ? Fate.failed(Errno.EIO) : Fate.FINE);
+            Reply hashed = run(node, Op.HASH, "s", "{}");
+            assertThat(hashed.status()).isEqualTo(Errno.EIO);
+            assertThat(hashed.message()).contains("the store of data (the role at port " + Node.BLOCKERB + ")").contains("input/output error")
+                .contains("log");
+        }
+    }
+
     @Test
     void upgrade() {
         Node.upgradesOriginal = true;
