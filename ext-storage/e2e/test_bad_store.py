@@ -77,7 +77,8 @@ def test_full_to_the_last_byte():
     """Not even a map's page fits: create and snapshot fail as a whole."""
     with Node(endpoint="none", store_mib=16) as node:
         node.start()
-        node.vlmc("create", "disk", "--size", "64M")
+        for volume in ("closed", "disk"):
+            node.vlmc("create", volume, "--size", "64M")
         node.vlmc("map", "disk")
         disk = Pages(node, "disk")
         disk.write(0)
@@ -92,13 +93,19 @@ def test_full_to_the_last_byte():
         node.vlmc("create", "new", "--size", "8", code=None).complains(7)
         node.hook("create", "new", code=None, VOL_SIZE="8").complains(7)
         node.vlmc("snapshot", "disk", "snap", code=None).complains(7)
-        node.vlmc("resize", "disk", "--size", "128M", code=None)
-        equal(node.volumes(), ["disk"], "volumes")
+        node.vlmc("snapshot", "closed", "snap", code=None).complains(7)
+        for volume in ("closed", "disk"):
+            node.vlmc("resize", volume, "--size", "128M", code=None).complains(7)
+            node.hook("grow", volume, code=None, VOL_SIZE="64", VOL_NEW_SIZE="128").complains(7)
+            equal(node.vlmc("info", "--json", volume).json()["size"], 64 * MIB, f"size of {volume} after a grow that failed")
+        equal(node.volumes(), ["closed", "disk"], "volumes")
         check(set(node.objects()) <= set(before), f"left over: {set(node.objects()) - set(before)}")
         disk.check("while the store is full")
         os.unlink(filler)
         disk.write(1)
-        node.vlmc("snapshot", "disk", "snap")
+        for volume in ("closed", "disk"):
+            node.hook("grow", volume, VOL_SIZE="64", VOL_NEW_SIZE="128")
+            node.vlmc("snapshot", volume, volume + "-snap")
         disk.check("after space was freed")
         node.vlmc("unmap", "disk")
 
