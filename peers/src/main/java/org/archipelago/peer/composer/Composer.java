@@ -30,6 +30,7 @@ public final class Composer implements Peer {
     final Reactor reactor;
     final int mapperPort;
     final int blockerPort;
+    final LostObjects lost = new LostObjects();
     final RequestPool bounces;
     final RequestPool flushRequests;
     private final RequestPool forwards;
