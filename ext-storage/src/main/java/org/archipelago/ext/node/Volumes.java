@@ -155,16 +155,17 @@ public final class Volumes {
     /**
      * Does work of the mapper that takes long, in steps.
      *
-     * @param argument what the operation wants to know
+     * @param argument what the operation wants to know; read anew before each step
      * @param eachStep told of the answer to each step, the last one too; what it throws ends the work
      * @return the last answer
      */
     public JsonObject longRun(int op, String name, JsonObject argument, Consumer<JsonObject> eachStep) {
-        JsonObject ask = argument.deepCopy();
-        ask.addProperty("run", UUID.randomUUID().toString());
+        String run = UUID.randomUUID().toString();
         boolean done = false;
         try {
             while (true) {
+                JsonObject ask = argument.deepCopy();
+                ask.addProperty("run", run);
                 JsonObject answer = json(send(Call.of(mapperPort, op, name).data(bytes(ask)), Op.name(op)));
                 done = answer.has("done") && answer.get("done").getAsBoolean();
                 eachStep.accept(answer);
@@ -174,8 +175,10 @@ public final class Volumes {
             }
         } finally {
             if (!done) {
-                ask.addProperty("end", true);
-                caller.call(Call.of(mapperPort, op, name).data(bytes(ask)));
+                JsonObject end = new JsonObject();
+                end.addProperty("run", run);
+                end.addProperty("end", true);
+                caller.call(Call.of(mapperPort, op, name).data(bytes(end)));
             }
         }
     }

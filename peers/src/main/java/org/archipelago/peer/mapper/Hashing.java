@@ -2,6 +2,8 @@ package org.archipelago.peer.mapper;
 
 import com.google.gson.JsonObject;
 import java.nio.ByteBuffer;
+import java.util.Arrays;
+import java.util.BitSet;
 import java.util.Optional;
 import org.archipelago.map.BlockMap;
 import org.archipelago.map.ImageLayer;
@@ -14,18 +16,30 @@ import org.archipelago.posix.Errno;
  * Makes the content-addressed form of a snapshot, block by block: in the end the snapshot's header names a checkpoint over the
  * image, and what only the snapshot used before is garbage. Or makes a snapshot out of a volume that nobody will use any
  * more: its whole objects then become the image's by a new name, and are not copied.
+ *
+ * <p>Such a volume may still be written, from its first block to its last and each once: steps with {@code "follow": true} hash
+ * what is written for good. All below the last block that is in the map is, but for what one request may bring out of order. No
+ * object gets its new name before the first step without it: until then the volume is whole, and removing it leaves nothing.
  */
 final class Hashing implements LongRuns.Run {
+    /** Blocks that one request can touch, which has 32 MiB at most: its parts are written in any order. */
+    private static final int AT_ONCE = 9;
+
     private final VolumeStore store;
     private final ObjectStore blocks;
     private final Hashers.Pass pass;
     private final String name;
     private final Optional<String> into;
-    private final VolumeState source;
+    private VolumeState source;
     private final BlockReader reader;
     private final ImageWriter writer;
     private final byte[] table;
     private int block;
+    /** Blocks below it are written for good. */
+    private int end;
+    /** Blocks that are hashed and not the image's yet; blocks below named have been looked at for that. */
+    private final BitSet toName = new BitSet();
+    private int named;
 
     /**
      * @param pass the right to do this, which is given back at the end
@@ -53,15 +67,35 @@ final class Hashing implements LongRuns.Run {
 
     @Override
     public JsonObject step(JsonObject argument) {
+        boolean follows = argument.has("follow") && argument.get("follow").getAsBoolean();
         long begin = System.nanoTime();
-        while (block < source.map.blocks() && System.nanoTime() - begin < LongRuns.STEP_NANOS) {
+        if (!follows && end < source.map.blocks()) {
+            look();
+            end = source.map.blocks();
+        }
+        while (block < end && System.nanoTime() - begin < LongRuns.STEP_NANOS) {
             hash(block);
             block++;
         }
+        if (follows && block == end) {
+            look();
+            end = Math.max(end, lastWritten() - AT_ONCE);
+        }
+        boolean hashed = !follows && block == end;
+        while (hashed && into.isPresent() && named < end && System.nanoTime() - begin < LongRuns.STEP_NANOS) {
+            if (toName.get(named)) {
+                name(named);
+            }
+            named++;
+        }
+        return answer(hashed && (into.isEmpty() || named == end));
+    }
+
+    private JsonObject answer(boolean done) {
         JsonObject answer = new JsonObject();
-        answer.addProperty("blocks", block);
+        answer.addProperty("blocks", into.isPresent() ? (block + named) / 2 : block);
         answer.addProperty("of", source.map.blocks());
-        if (block == source.map.blocks()) {
+        if (done) {
             ImageLayer image = ImageLayer.of(table);
             if (into.isPresent()) {
                 store.imageOf(source, image, into.get());
@@ -74,6 +108,23 @@ final class Hashing implements LongRuns.Run {
         answer.addProperty("stored", writer.stored());
         answer.addProperty("found", writer.found());
         return answer;
+    }
+
+    /** The map as it is now. */
+    private void look() {
+        VolumeState now = store.load(name);
+        if (!now.header().id().equals(source.header().id()) || now.map.blocks() != source.map.blocks()) {
+            throw new Failure(Errno.ENOENT, name + " was removed, renamed or changed while it was hashed");
+        }
+        source = now;
+    }
+
+    private int lastWritten() {
+        int last = source.map.blocks() - 1;
+        while (last > end && source.map.isZero(last)) {
+            last--;
+        }
+        return last;
     }
 
     private void hash(int number) {
@@ -91,12 +142,24 @@ final class Hashing implements LongRuns.Run {
             return;
         }
         byte[] hash = writer.hash(bytes, length);
-        if (into.isPresent() && whole.equals(Optional.of(source.map.layerAt(source.map.own())))) {
-            writer.take(whole.get().object(number).toString(), hash);
-        } else {
-            writer.copy(hash, bytes, length);
-        }
         System.arraycopy(hash, 0, table, Sha256.BYTES * number, Sha256.BYTES);
+        if (into.isEmpty()) {
+            writer.copy(hash, bytes, length);
+        } else {
+            toName.set(number);
+        }
+    }
+
+    /** A block whose hash is known becomes the image's. */
+    private void name(int number) {
+        byte[] hash = Arrays.copyOfRange(table, Sha256.BYTES * number, Sha256.BYTES * (number + 1));
+        Layer own = source.map.layerAt(source.map.own());
+        if (source.map.wholeLayer(number).equals(Optional.of(own))) {
+            writer.take(own.object(number).toString(), hash);
+        } else {
+            ByteBuffer bytes = reader.read(source.map, number);
+            writer.copy(hash, bytes, Sha256.withoutTrailingZeros(bytes, bytes.limit()));
+        }
     }
 
     @Override

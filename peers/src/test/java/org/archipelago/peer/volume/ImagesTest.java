@@ -15,6 +15,7 @@ import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.UUID;
@@ -32,6 +33,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(120)
 class ImagesTest {
     private static final int BLOCKS = 6;
+    private static final int PIECE = 256 << 10;
 
     @TempDir
     Path store;
@@ -45,9 +47,7 @@ class ImagesTest {
         argument.addProperty("run", UUID.randomUUID().toString());
         JsonArray damaged = new JsonArray();
         while (true) {
-            Reply reply = step(node, op, name, argument);
-            ok(reply);
-            JsonObject answer = JsonParser.parseString(reply.message()).getAsJsonObject();
+            JsonObject answer = parse(step(node, op, name, argument));
             if (answer.has("damaged")) {
                 damaged.addAll(answer.getAsJsonArray("damaged"));
             }
@@ -56,6 +56,11 @@ class ImagesTest {
                 return answer;
             }
         }
+    }
+
+    private static JsonObject parse(Reply reply) {
+        ok(reply);
+        return JsonParser.parseString(reply.message()).getAsJsonObject();
     }
 
     private static JsonObject hash(Node node, String snapshot) {
@@ -161,6 +166,54 @@ class ImagesTest {
         }
         assertThat(objects("blocks", "")).filteredOn(name -> name.startsWith("sha256-")).hasSize(3);
         assertThat(objects("blocks", "")).filteredOn(name -> name.matches("[0-9a-f]{32}-.*")).isEmpty();
+        try (Node node = new Node("n1", store, 2)) {
+            assertContents(node, "image", contents);
+        }
+    }
+
+    @Test
+    void volumeThatIsStillWritten_isHashedBehindItsWriter() throws Exception {
+        int blocks = 24;
+        long size = blocks * BLOCK;
+        byte[] contents = new byte[(int) size];
+        long seed = Long.getLong("archipelago.seed", System.nanoTime());
+        System.out.println("ImagesTest: -Darchipelago.seed=" + seed);
+        Random random = new Random(seed);
+        try (Node node = new Node("n1", store, 2)) {
+            create(node, "temporary", size);
+            JsonObject run = new JsonObject();
+            run.addProperty("run", "f0");
+            run.addProperty("into", "image");
+            run.addProperty("follow", true);
+            int hashed = 0;
+            for (int block = 0; block < blocks; block++) {
+                byte[] data = new byte[(int) BLOCK];
+                int kind = random.nextInt(4); // zeros, an equal one, half a block, a whole one
+                if (kind > 0) {
+                    (kind == 1 ? new Random(1) : random).nextBytes(data);
+                    int length = (int) (kind == 2 ? BLOCK / 2 : BLOCK);
+                    Arrays.fill(data, length, data.length, (byte) 0);
+                    for (int at = 0; at < length; at += PIECE) {
+                        ok(node.write("temporary", block * BLOCK + at, Arrays.copyOfRange(data, at, at + PIECE), 0));
+                    }
+                }
+                System.arraycopy(data, 0, contents, (int) (block * BLOCK), data.length);
+                ok(node.call(Op.FLUSH, "temporary"));
+                JsonObject answer = parse(step(node, Op.HASH, "temporary", run));
+                assertThat(answer.has("done")).isFalse();
+                assertThat(answer.get("stored").getAsInt()).isZero(); // the volume is whole
+                assertThat(answer.get("blocks").getAsInt()).isBetween(hashed, block);
+                hashed = answer.get("blocks").getAsInt();
+            }
+            assertThat(hashed).isGreaterThan(0);
+            ok(node.call(Op.CLOSE, "temporary"));
+            run.remove("follow");
+            assertThat(parse(step(node, Op.HASH, "temporary", run)).get("done").getAsBoolean()).isTrue();
+            ok(node.call(Op.DELETE, "temporary"));
+            assertContents(node, "image", contents);
+        }
+        assertThat(objects("blocks", "")).filteredOn(name -> name.matches("[0-9a-f]{32}-.*|part-.*")).isEmpty();
+        assertThat(objects("maps", "hash-")).isEmpty();
         try (Node node = new Node("n1", store, 2)) {
             assertContents(node, "image", contents);
         }
