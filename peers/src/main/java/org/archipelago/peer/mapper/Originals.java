@@ -222,9 +222,14 @@ final class Originals {
         return "hidden-" + name;
     }
 
+    /** Whether the original has left anything of a name, whatever it is. */
+    boolean hasAny(String name) {
+        return maps.exists(name) || maps.exists(OriginalV1.objectOf(name));
+    }
+
     /** Before a header of ours goes away: what the original has of its name must not come back. */
     void hide(String name) {
-        if (maps.exists(name) || maps.exists(OriginalV1.objectOf(name))) {
+        if (hasAny(name)) {
             maps.put(hiddenObject(name), TextObject.encode("hidden", HIDDEN_VERSION, Map.of("name", name)));
         }
     }

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import org.archipelago.map.BlockMap;
 import org.archipelago.map.Checkpoint;
@@ -34,6 +35,7 @@ final class VolumeStore {
     private final ObjectStore maps;
     private final ObjectStore blocks;
     private final Leases leases;
+    private final Hashers hashers;
     private final IdRecords records;
     private final Headers headers;
     private final Notes notes;
@@ -46,10 +48,11 @@ final class VolumeStore {
     /** Ids of volumes that are being renamed: the lease is this daemon's, and about to go. */
     private final Set<String> renamed = ConcurrentHashMap.newKeySet();
 
-    VolumeStore(ObjectStore maps, ObjectStore blocks, Leases leases, NodeIdentity me, boolean upgradeOriginal) {
+    VolumeStore(ObjectStore maps, ObjectStore blocks, Leases leases, Hashers hashers, NodeIdentity me, boolean upgradeOriginal) {
         this.maps = maps;
         this.blocks = blocks;
         this.leases = leases;
+        this.hashers = hashers;
         this.records = new IdRecords(maps, me);
         this.logs = new Logs(maps, me);
         Copies copies = new Copies(maps);
@@ -248,17 +251,22 @@ final class VolumeStore {
 
     /** Makes a volume over the objects of one of the original; origin: what its header says of where it is from. */
     private void makeOver(String original, String name, long size, String origin, Map<String, String> metadata) {
-        BlockMap base = originals.base(original);
-        String id = newId();
-        VolumeHeader header = VolumeHeader.create(id, size, Checkpoint.name(id, 1), origin, now());
-        records.create(name, header);
+        Hashers.Pass pass = hashers.enter(UUID.randomUUID().toString(), name); // a table may be there that no map names yet
         try {
-            checkpoints.put(base, id, 1);
-        } catch (Failure e) {
-            headers.unmake(header);
-            throw e;
+            BlockMap base = originals.base(original);
+            String id = newId();
+            VolumeHeader header = VolumeHeader.create(id, size, Checkpoint.name(id, 1), origin, now());
+            records.create(name, header);
+            try {
+                checkpoints.put(base, id, 1);
+            } catch (Failure e) {
+                headers.unmake(header);
+                throw e;
+            }
+            make(name, header, metadata);
+        } finally {
+            pass.close();
         }
-        make(name, header, metadata);
     }
 
     /**
