@@ -25,7 +25,7 @@ final class StoreListing {
     /**
      * @param prefix of the names
      * @param after names up to this one have been told; may be empty
-     * @param room bytes that the answer may have
+     * @param room bytes that the answer may have; too few even for one without names is no error until there is a name
      */
     StoreListing(String prefix, String after, long room) {
         this.prefix = prefix;
@@ -44,7 +44,7 @@ final class StoreListing {
         if (name.startsWith(prefix) && name.compareTo(after) > 0 && (end == null || name.compareTo(end) < 0)
                 && ObjectPath.isName(name) && names.add(name)) {
             used += name.length() + NAME_COST;
-            while (used > room) {
+            while (used > room && !names.isEmpty()) {
                 end = names.pollLast();
                 used -= end.length() + NAME_COST;
             }

@@ -132,7 +132,7 @@ final class StoreScan {
         void add(String name) {
             if (isWanted(name) && (!isCut || name.compareTo(cut) < 0) && found.add(name)) {
                 left -= cost(name);
-                while (left < 0) {
+                while (left < 0 && !found.isEmpty()) {
                     cut = found.pollLast();
                     isCut = true;
                     left += cost(cut);

@@ -8,6 +8,7 @@ import com.google.gson.JsonParser;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
@@ -143,6 +144,21 @@ final class ScanTest {
                 assertThat(reply.status()).as(cursor).isEqualTo(Errno.EINVAL);
             }
             assertThat(node.sendJson(Op.SCAN, "*", "{\"cursor\":\"fff/z\"}").message()).endsWith("\"cursor\":\"\"}");
+        }
+    }
+
+    @Test
+    void aPageWithoutRoomForANameSaysSo() {
+        try (TestNode node = new TestNode(directory)) {
+            node.put("a-name", new byte[1]);
+        }
+        try (StoreNames store = new StoreNames(new ObjectPath(directory))) {
+            for (int room = 0; room < 200; room++) { // from less than an answer without names takes
+                StoreScan scan = StoreScan.from("", List.of("a-"), StoreScan.Detail.NONE, room);
+                scan.read(store);
+                assertThat(scan.isTooSmall()).as("room of %d", room).isNotEqualTo(new String(scan.answer(), StandardCharsets.UTF_8).contains("a-name"));
+                assertThat(scan.isTooSmall() || scan.answer().length <= room).isTrue();
+            }
         }
     }
 }

@@ -50,10 +50,13 @@ final class StoreListingTest {
 
     @Test
     void saysWhenNothingFits() {
-        StoreListing page = new StoreListing("", "", 30);
-        assertThat(page.isTooSmall()).isFalse();
-        page.add("a-name");
-        assertThat(page.isTooSmall()).isTrue();
+        for (int room = 0; room <= 30; room++) { // from less than an answer without names takes
+            StoreListing page = new StoreListing("", "", room);
+            assertThat(page.isTooSmall()).isFalse();
+            page.add("a-name");
+            page.add("b-name");
+            assertThat(page.isTooSmall()).as("room of %d", room).isTrue();
+        }
     }
 
     @Test

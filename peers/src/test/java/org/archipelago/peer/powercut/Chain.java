@@ -38,12 +38,19 @@ final class Chain {
     private static final Path MEMORY = Path.of("/dev/shm");
     private static final SegmentParameters SEGMENT = new SegmentParameters(1024, 256, 8192, 0600, 40 << 20);
 
+    /** What all chains come to: states that were right, and objects that collections removed from them, and in the lives. */
+    record Counts(AtomicInteger states, AtomicInteger removedFromStates, AtomicInteger removedInLives) {
+        Counts() {
+            this(new AtomicInteger(), new AtomicInteger(), new AtomicInteger());
+        }
+    }
+
     private final long seed;
     private final Path directory;
     private final Path traces;
     private final boolean replays;
     private final Optional<String> only;
-    private final AtomicInteger states;
+    private final Counts counts;
     private final Random random;
     private final History history = new History();
     private Disk disk;
@@ -55,13 +62,13 @@ final class Chain {
      * @param traces where the lives' traces are, or are kept if something is wrong
      * @param only the state to look at; empty: some of each life
      */
-    Chain(long seed, Path directory, Path traces, boolean replays, Optional<String> only, AtomicInteger states) {
+    Chain(long seed, Path directory, Path traces, boolean replays, Optional<String> only, Counts counts) {
         this.seed = seed;
         this.directory = directory;
         this.traces = traces;
         this.replays = replays;
         this.only = only;
-        this.states = states;
+        this.counts = counts;
         this.random = new Random(seed);
         this.disk = new Disk(new Image(new TreeSet<>(List.of("blocks", "maps")), new TreeMap<>()));
     }
@@ -91,7 +98,8 @@ final class Chain {
     private void live(long lifeSeed, Path trace) throws IOException, InterruptedException {
         Files.deleteIfExists(trace);
         Path store = Files.createTempDirectory(directory, "store").toRealPath();
-        disk.killed(new Trace.Mark(""), random).write(store);
+        Image begin = disk.killed(new Trace.Mark(""), random);
+        begin.write(store);
         Path said = directory.resolve("said-" + seed);
         ProcessBuilder builder = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
             "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-XX:+UseSerialGC", "-Xmx256m", "-Darchipelago.direct=" + (seed % 4 == 0),
@@ -111,7 +119,21 @@ final class Chain {
             throw new AssertionError("seed %s, life %s ended with %s, traces in %s: %s".formatted(seed, life, process.exitValue(),
                 traces, Files.readString(said)));
         }
+        Files.readAllLines(said).stream().filter(line -> line.startsWith(Life.REMOVED))
+            .forEach(line -> counts.removedInLives().addAndGet(Integer.parseInt(line.substring(Life.REMOVED.length()))));
+        assertRecorded(begin, trace, store);
         remove(store);
+    }
+
+    /** That there is nothing that the recorder missed. */
+    private void assertRecorded(Image begin, Path trace, Path store) throws IOException {
+        Disk end = new Disk(begin);
+        Trace.read(trace).forEach(end::apply);
+        List<String> different = end.killed(new Trace.Mark(""), random).differences(store);
+        if (!different.isEmpty()) {
+            throw new AssertionError("seed %s, life %s, traces in %s: the recorder missed a call, since these are not as it recorded: %s"
+                .formatted(seed, life, traces, different));
+        }
     }
 
     /** Up to a random event, with which the next life goes on. */
@@ -178,6 +200,10 @@ final class Chain {
                     inspection.takeOver();
                 }
                 inspection.look(of.nextInt(8) == 0);
+                if (of.nextInt(5) == 0) {
+                    counts.removedFromStates().addAndGet(inspection.collect());
+                    inspection.look(of.nextInt(8) == 0);
+                }
                 inspection.goOn(of);
                 if (settles) {
                     inspection.settle();
@@ -191,7 +217,7 @@ final class Chain {
         } finally {
             remove(store);
         }
-        states.incrementAndGet();
+        counts.states().incrementAndGet();
         return image;
     }
 

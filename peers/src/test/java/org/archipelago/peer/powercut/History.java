@@ -50,10 +50,16 @@ final class History {
         final TreeMap<Integer, List<Version>> units = new TreeMap<>();
         /** Snapshots that are just made of it. */
         private final Set<Subject> snapshots = new HashSet<>();
+        /** An image takes its objects: what it still holds nobody knows, and it will be removed. */
+        private boolean spent;
 
         Subject(boolean snapshot, long size) {
             this.snapshot = snapshot;
             sizes.add(size);
+        }
+
+        boolean isSpent() {
+            return spent;
         }
 
         List<Version> versions(int unit) {
@@ -137,6 +143,10 @@ final class History {
         switch (words[2]) {
             case "create" -> perhaps.put(name, new Subject(false, Long.parseLong(words[4])));
             case "snapshot" -> perhaps.put(words[4], snapshot(subject));
+            case "image" -> {
+                perhaps.put(words[4], snapshot(subject));
+                subject.spent = true;
+            }
             case "clone" -> perhaps.put(words[4], cloned(subject, Long.parseLong(words[5])));
             case "grow" -> subject.sizes.add(Long.parseLong(words[4]));
             case "delete" -> perhaps.put(name, there.remove(name));
@@ -158,7 +168,7 @@ final class History {
                     versions.put((int) unit, subject.add((int) unit, after, now));
                 }
             }
-            case "flush", "hash" -> { }
+            case "flush", "hash", "collect" -> { }
             default -> throw new IllegalArgumentException(String.join(" ", words));
         }
         return new Operation(now, words, subject, versions);
@@ -190,7 +200,7 @@ final class History {
         String[] words = operation.words;
         switch (words[2]) {
             case "create" -> there.put(words[3], perhaps.remove(words[3]));
-            case "snapshot" -> {
+            case "snapshot", "image" -> {
                 Subject snapshot = perhaps.remove(words[4]);
                 operation.subject.snapshots.remove(snapshot);
                 there.put(words[4], snapshot);

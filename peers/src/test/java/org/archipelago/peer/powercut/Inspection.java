@@ -3,6 +3,7 @@ package org.archipelago.peer.powercut;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -11,7 +12,9 @@ import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.UUID;
 import java.util.stream.Collectors;
+import org.archipelago.peer.host.Caller;
 import org.archipelago.peer.host.Caller.Reply;
 import org.archipelago.peer.powercut.History.Subject;
 import org.archipelago.peer.powercut.History.Version;
@@ -23,6 +26,7 @@ import org.archipelago.xseg.Op;
 final class Inspection {
     private static final int PIECE = 64 << 10;
     private static final int PIECE_UNITS = PIECE / Stamp.UNIT;
+    private static final int WAITS = 3;
 
     private final Node node;
     private final History history;
@@ -39,7 +43,51 @@ final class Inspection {
     /** whole: also where nothing was ever written. */
     void look(boolean whole) {
         lookAtNames();
-        sizes.forEach((name, size) -> contents.put(name, look(name, subject(name), size, whole)));
+        sizes.forEach((name, size) ->
+            contents.put(name, subject(name).isSpent() ? Map.of() : look(name, subject(name), size, whole)));
+        if (whole) {
+            sizes.keySet().stream().filter(name -> !subject(name).isSpent()).forEach(this::verify);
+        }
+    }
+
+    /** Contents of images are what their names say. */
+    private void verify(String name) {
+        JsonObject argument = run();
+        JsonObject answer;
+        do {
+            answer = step(Op.VERIFY, name, argument);
+            require(answer.getAsJsonArray("damaged").isEmpty(), "%s is damaged: %s", name, answer);
+        } while (!answer.get("done").getAsBoolean());
+    }
+
+    /** Collects garbage, unless another node's collection, which may live, is marking; returns how many objects were removed. */
+    int collect() {
+        JsonObject argument = run();
+        JsonObject answer;
+        int waits = 0;
+        do {
+            answer = step(Op.COLLECT, "*", argument);
+            waits += answer.get("phase").getAsString().startsWith("waiting") ? 1 : 0;
+            if (waits > WAITS) {
+                argument.addProperty("end", true);
+                step(Op.COLLECT, "*", argument);
+                return 0;
+            }
+        } while (!answer.get("done").getAsBoolean());
+        require(answer.getAsJsonArray("damage").isEmpty(), "a collection finds damage: %s", answer.get("damage"));
+        return answer.get("removed").getAsInt() + answer.get("mapsRemoved").getAsInt();
+    }
+
+    private static JsonObject run() {
+        JsonObject argument = new JsonObject();
+        argument.addProperty("run", UUID.randomUUID().toString());
+        return argument;
+    }
+
+    private JsonObject step(int op, String name, JsonObject argument) {
+        Reply reply = node.caller.call(Caller.Call.of(Node.MAPPER, op, name).data(argument.toString().getBytes(StandardCharsets.UTF_8)));
+        require(reply.status() == 0, "%s of %s fails: %s %s", Op.name(op), name, Errno.text(reply.status()), reply.message());
+        return JsonParser.parseString(reply.message()).getAsJsonObject();
     }
 
     /** The daemon that had them open is dead, and this is another one. */
@@ -141,7 +189,7 @@ final class Inspection {
     void goOn(Random random) {
         int step = history.nextStep() + 1_000_000;
         for (String name : sizes.keySet()) {
-            if (!subject(name).snapshot) {
+            if (!subject(name).snapshot && !subject(name).isSpent()) {
                 List<Integer> units = new ArrayList<>(new TreeSet<>(contents.get(name).keySet()));
                 int unit = units.isEmpty() ? 0 : units.get(random.nextInt(units.size()));
                 if (unit < sizes.get(name) / Stamp.UNIT) {

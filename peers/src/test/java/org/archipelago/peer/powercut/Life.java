@@ -32,10 +32,13 @@ import org.archipelago.xseg.Op;
  *   begin STEP snapshot VOLUME SNAPSHOT     begin STEP flush VOLUME        (so too a close)
  *   begin STEP grow VOLUME SIZE             begin STEP delete NAME
  *   begin STEP rename VOLUME VOLUME         begin STEP hash SNAPSHOT
+ *   begin STEP image VOLUME SNAPSHOT        begin STEP collect *
  *   end STEP
  * </pre>
  *
- * <p>No two operations on one unit run at a time. Many writes lie where blocks meet.
+ * <p>No two operations on one unit run at a time. Many writes lie where blocks meet. A volume that is made for an image has a name
+ * that tells so, as those of an import do: a life begins with the removal of those that the one before left. What collections
+ * removed is said on standard output.
  */
 public final class Life {
     static final String DAEMON = "n1";
@@ -46,14 +49,20 @@ public final class Life {
     private static final int LARGEST = 5;
     private static final int NEAR = 96 << 10;
     private static final int IN_RHYTHM = 14;
+    private static final int WRITES_OF_AN_IMAGE = 5;
+    /** What the name of a volume begins with that an image is made of. */
+    private static final String TEMPORARY = "t";
+    static final String REMOVED = "removed ";
 
-    /** The recorder's own function. */
+    /** The recorder's own functions. */
     private static final class Recorder {
         static {
             Native.register(Recorder.class, NativeLibrary.getInstance("c"));
         }
 
         static native void recorder_mark(byte[] text);
+
+        static native void recorder_end();
     }
 
     private final Node node;
@@ -83,7 +92,7 @@ public final class Life {
         for (Thread thread : threads) {
             thread.join();
         }
-        Runtime.getRuntime().halt(0);
+        Recorder.recorder_end();
     }
 
     private void findWorkpieces() {
@@ -92,16 +101,25 @@ public final class Life {
             JsonObject volume = element.getAsJsonObject();
             String name = volume.get("name").getAsString();
             boolean snapshot = volume.get("kind").getAsString().equals("snapshot");
-            names.add(name);
-            workpieces.put(name, new Workpiece(name, snapshot, volume.get("size").getAsLong()));
+            Workpiece workpiece = new Workpiece(name, snapshot, volume.get("size").getAsLong());
+            if (name.startsWith(TEMPORARY)) {
+                delete(workpiece);
+            } else {
+                names.add(name);
+                workpieces.put(name, workpiece);
+            }
         }
     }
 
     private void work(Random random) {
         while (steps.get() < lastStep) {
-            int what = random.nextInt(1000);
+            int what = random.nextInt(1040);
             if (what < 15 || pick(random, false).isEmpty()) {
                 create(random);
+            } else if (what >= 1015) {
+                run("collect *", () -> collect(random));
+            } else if (what >= 1000) {
+                image(random);
             } else if (what < 100) {
                 pick(random, true).ifPresent(snapshot -> work(snapshot, what, random));
             } else {
@@ -123,7 +141,7 @@ public final class Life {
         } else if (what < 75) {
             of.control(() -> delete(of));
         } else if (what < 100) {
-            of.control(() -> run("hash " + of.name, () -> hash(of)));
+            of.control(() -> run("hash " + of.name, () -> hash(of.name, new JsonObject())));
         } else if (what < 135) {
             snapshot(of, random);
         } else if (what < 150) {
@@ -220,6 +238,12 @@ public final class Life {
         }
     }
 
+    private void forget(String name) {
+        synchronized (workpieces) {
+            names.remove(name);
+        }
+    }
+
     private void made(Workpiece workpiece) {
         synchronized (workpieces) {
             workpieces.put(workpiece.name, workpiece);
@@ -286,13 +310,63 @@ public final class Life {
     }
 
     /** In steps, until one says that it is done. */
-    private Reply hash(Workpiece snapshot) {
-        byte[] run = ("{\"run\": \"" + UUID.randomUUID() + "\"}").getBytes(StandardCharsets.UTF_8);
+    private Reply hash(String name, JsonObject argument) {
+        argument.addProperty("run", UUID.randomUUID().toString());
         Reply reply;
         do {
-            reply = node.caller.call(Caller.Call.of(Node.MAPPER, Op.HASH, snapshot.name).data(run));
+            reply = step(Op.HASH, name, argument);
         } while (reply.status() == 0 && !JsonParser.parseString(reply.message()).getAsJsonObject().has("done"));
         return reply;
+    }
+
+    private Reply step(int op, String name, JsonObject argument) {
+        return node.caller.call(Caller.Call.of(Node.MAPPER, op, name).data(argument.toString().getBytes(StandardCharsets.UTF_8)));
+    }
+
+    /** As an import does it. */
+    private void image(Random random) {
+        String name = newName("s", SNAPSHOTS, random);
+        String temporary = name.isEmpty() ? "" : newName(TEMPORARY, THREADS, random);
+        if (temporary.isEmpty()) {
+            forget(name);
+            return;
+        }
+        Workpiece volume = new Workpiece(temporary, false, size(random));
+        run("create " + temporary + " " + volume.size(), () -> node.json(Op.CREATE, temporary, "{\"size\": " + volume.size() + "}"));
+        for (int i = 0; i < WRITES_OF_AN_IMAGE; i++) {
+            write(volume, random);
+        }
+        run("flush " + temporary, () -> node.call(Op.CLOSE, temporary));
+        JsonObject into = new JsonObject();
+        into.addProperty("into", name);
+        run("image " + temporary + " " + name, () -> hash(temporary, into));
+        made(new Workpiece(name, true, volume.size()));
+        delete(volume);
+    }
+
+    /** In bounded steps; it may be given up, and another thread's ends it: the next one goes on there. */
+    private Reply collect(Random random) {
+        JsonObject argument = new JsonObject();
+        argument.addProperty("run", UUID.randomUUID().toString());
+        argument.addProperty("rate", random.nextInt(3) == 0 ? 0 : 1 + random.nextInt(40));
+        int most = random.nextInt(3) == 0 ? 1 + random.nextInt(8) : Integer.MAX_VALUE;
+        long removed = 0;
+        boolean done = false;
+        for (int i = 0; i < most && !done; i++) {
+            Reply reply = step(Op.COLLECT, "*", argument);
+            if (reply.status() != 0 && reply.status() != Errno.EBUSY) {
+                return reply;
+            }
+            done = reply.status() == Errno.EBUSY;
+            if (!done) {
+                JsonObject answer = JsonParser.parseString(reply.message()).getAsJsonObject();
+                removed = answer.get("removed").getAsLong() + answer.get("mapsRemoved").getAsLong();
+                done = answer.get("done").getAsBoolean();
+            }
+        }
+        System.out.println(REMOVED + removed);
+        argument.addProperty("end", true);
+        return step(Op.COLLECT, "*", argument);
     }
 
     private void rename(Workpiece volume, Random random) {

@@ -27,7 +27,7 @@ class PowerCutTest {
     @TempDir
     static Path directory;
 
-    private final AtomicInteger states = new AtomicInteger();
+    private final Chain.Counts counts = new Chain.Counts();
 
     @BeforeAll
     static void compileTheRecorder() throws Exception {
@@ -44,7 +44,7 @@ class PowerCutTest {
         Optional<Path> traces = Optional.ofNullable(System.getProperty("archipelago.traces")).map(Path::of);
         if (traces.isPresent()) {
             Optional<String> state = Optional.ofNullable(System.getProperty("archipelago.state"));
-            new Chain(seed, directory, traces.get(), true, state, states).run();
+            new Chain(seed, directory, traces.get(), true, state, counts).run();
             return;
         }
         AtomicInteger chains = new AtomicInteger();
@@ -52,10 +52,10 @@ class PowerCutTest {
         List<Future<Void>> results = new ArrayList<>();
         for (int i = 0; i < THREADS; i++) {
             results.add(threads.submit(() -> {
-                while (states.get() < STATES) {
+                while (counts.states().get() < STATES) {
                     long chain = seed + chains.getAndIncrement();
-                    System.out.println("PowerCutTest: " + states + " states are right; next is seed " + chain);
-                    new Chain(chain, directory, Path.of("target", "powercut-" + chain), false, Optional.empty(), states).run();
+                    System.out.println("PowerCutTest: " + counts.states() + " states are right; next is seed " + chain);
+                    new Chain(chain, directory, Path.of("target", "powercut-" + chain), false, Optional.empty(), counts).run();
                 }
                 return null;
             }));
@@ -72,7 +72,9 @@ class PowerCutTest {
             throw e;
         } finally {
             threads.shutdownNow();
-            System.out.println("PowerCutTest: " + states + " states of " + chains + " chains of lives");
+            System.out.println("PowerCutTest: " + counts.states() + " states of " + chains + " chains of lives; collections removed "
+                + counts.removedInLives() + " objects in the lives, " + counts.removedFromStates() + " of what they left");
         }
+        assertThat(counts.removedInLives()).as("objects that collections removed in the lives").hasPositiveValue();
     }
 }

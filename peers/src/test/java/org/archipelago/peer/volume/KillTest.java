@@ -23,7 +23,7 @@ import org.junit.jupiter.api.io.TempDir;
 /**
  * Kills a process full of peers with SIGKILL in the middle of random work, again and again over the same
  * store, and then reads everything: every answered write is there, what was not answered is there or
- * not, sector by sector, and snapshots are what they were.
+ * not, sector by sector, and snapshots are what they were, whatever collections, removals and growing went on beside.
  */
 class KillTest {
     private static final int ROUNDS = Integer.getInteger("archipelago.kills", 4);

@@ -2,8 +2,11 @@ package org.archipelago.peer.volume;
 
 import java.io.PrintStream;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Random;
+import java.util.UUID;
+import org.archipelago.peer.host.Caller.Call;
 import org.archipelago.peer.host.Caller.Reply;
 import org.archipelago.posix.Errno;
 import org.archipelago.xseg.Op;
@@ -63,7 +66,7 @@ public final class Workload {
         }
         for (int step = firstStep; ; step++) {
             String volume = volume(thread, generation);
-            int what = random.nextInt(100);
+            int what = random.nextInt(103);
             int length = SECTOR * (1 + random.nextInt(random.nextInt(8) == 0 ? 256 : 24));
             long offset = SECTOR * (long) random.nextInt((int) ((SIZE - length) / SECTOR));
             if (what < 70) {
@@ -88,11 +91,58 @@ public final class Workload {
                         "clone");
                     generation++;
                 }
+            } else if (what >= 100) {
+                switch (what) {
+                    case 100 -> {
+                        out.println("begin " + thread + " " + step + " collect " + generation + " 0 0");
+                        collect(node);
+                    }
+                    case 101 -> {
+                        out.println("begin " + thread + " " + step + " grow " + generation + " 0 0");
+                        check(node.resize(volume, SIZE + BLOCK), "grow");
+                    }
+                    default -> {
+                        out.println("begin " + thread + " " + step + " temporary " + generation + " 0 0");
+                        temporary(node, volume, thread);
+                    }
+                }
             } else {
                 out.println("begin " + thread + " " + step + " read " + generation + " 0 0");
                 check(node.read(volume, offset, length), "read");
             }
             out.println("end " + thread + " " + step);
+        }
+    }
+
+    /** Another thread's ends it. */
+    private static void collect(Node node) {
+        String argument = "{\"rate\": 50, \"run\": \"" + UUID.randomUUID() + "\"}";
+        Reply reply;
+        do {
+            reply = node.caller.call(Call.of(Node.MAPPER, Op.COLLECT, "*").data(argument.getBytes(StandardCharsets.UTF_8)));
+        } while (reply.status() == 0 && reply.message().contains("\"done\":false"));
+        if (reply.status() != Errno.EBUSY) {
+            check(reply, "gc");
+        }
+    }
+
+    /** A snapshot and a clone of it that are removed again; one killed in the middle may have left them. */
+    private static void temporary(Node node, String volume, int thread) {
+        String snapshot = "x" + thread + "-s";
+        String clone = "x" + thread + "-c";
+        remove(node, clone);
+        remove(node, snapshot);
+        check(node.json(Op.SNAPSHOT, volume, "{\"name\": \"" + snapshot + "\"}"), "snapshot");
+        check(node.json(Op.CREATE, clone, "{\"origin\": \"" + snapshot + "\"}"), "clone");
+        check(node.write(clone, BLOCK - SECTOR, new byte[2 * SECTOR], 0), "write");
+        remove(node, snapshot);
+        remove(node, clone);
+    }
+
+    private static void remove(Node node, String name) {
+        Reply reply = node.call(Op.DELETE, name);
+        if (reply.status() != Errno.ENOENT) {
+            check(reply, "delete");
         }
     }
 
