@@ -185,8 +185,10 @@ static int verb_convert(bool in, const char *format, const char *given, const ch
 	snprintf(volume, sizeof(volume), "nbd:unix:%s/img/%s.sock", run, name);
 	if (isatty(2))
 		argv[n++] = "-p";
-	if (in)	/* in the order of the blocks, as those that hash them behind it expect: no -W */
+	if (in) {
 		argv[n++] = "-n";
+		argv[n++] = "-W";
+	}
 	argv[n++] = "-f";
 	argv[n++] = in ? format : "raw";
 	argv[n++] = "-O";

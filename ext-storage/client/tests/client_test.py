@@ -391,7 +391,7 @@ class ClientTest(unittest.TestCase):
         nbd = f"nbd:unix:{self.root}/run/img/vol.sock"
         got, _ = self.ask("convert-in", "qcow2", "im:age", "vol", argv=[self.vlmc, "import", "im:age"])
         self.assertEqual(got, (5, b""))
-        self.assertEqual(said(), ["convert", "-m", "8", "-n", "-f", "qcow2", "-O", "raw", "./im:age", nbd])
+        self.assertEqual(said(), ["convert", "-m", "8", "-n", "-W", "-f", "qcow2", "-O", "raw", "./im:age", nbd])
         got, _ = self.ask("convert-out", "vmdk", "vol", "/tmp/x y", argv=[self.vlmc, "export", "--format", "vmdk", "vol", "/tmp/x y"])
         self.assertEqual(said(), ["convert", "-m", "8", "-f", "raw", "-O", "vmdk", nbd, "/tmp/x y"])
         got, _ = self.ask("inspect", "-x", argv=[self.vlmc, "-c", "conf", "import", "--", "-x", "vol"])

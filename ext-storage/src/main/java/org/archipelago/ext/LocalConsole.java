@@ -63,7 +63,7 @@ final class LocalConsole implements Console {
             case "inspect":
                 return run(true, "qemu-img", "info", "--output=json", file(words.get(1)));
             case "convert-in":
-                return convert("-n", "-f", words.get(1), "-O", "raw", file(words.get(2)), volume(words.get(3)));
+                return convert("-n", "-W", "-f", words.get(1), "-O", "raw", file(words.get(2)), volume(words.get(3)));
             case "convert-out":
                 return convert("-f", "raw", "-O", words.get(1), volume(words.get(2)), file(words.get(3)));
             default:

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.archipelago.ext.ExitCode;
 import org.archipelago.ext.Failure;
@@ -155,18 +156,23 @@ public final class Volumes {
     /**
      * Does work of the mapper that takes long, in steps.
      *
-     * @param argument what the operation wants to know; read anew before each step
+     * @param argument what the operation wants to know
      * @param eachStep told of the answer to each step, the last one too; what it throws ends the work
      * @return the last answer
      */
     public JsonObject longRun(int op, String name, JsonObject argument, Consumer<JsonObject> eachStep) {
-        String run = UUID.randomUUID().toString();
+        return longRun(op, name, argument, () -> false, eachStep);
+    }
+
+    /** isWritten: asked before each step; whether the volume is being written, so that it is to begin while no write is under way. */
+    public JsonObject longRun(int op, String name, JsonObject argument, BooleanSupplier isWritten, Consumer<JsonObject> eachStep) {
+        JsonObject ask = argument.deepCopy();
+        ask.addProperty("run", UUID.randomUUID().toString());
         boolean done = false;
         try {
             while (true) {
-                JsonObject ask = argument.deepCopy();
-                ask.addProperty("run", run);
-                JsonObject answer = json(send(Call.of(mapperPort, op, name).data(bytes(ask)), Op.name(op)));
+                Call step = isWritten.getAsBoolean() ? call(op, name).flags(Op.EXCLUSIVE) : Call.of(mapperPort, op, name);
+                JsonObject answer = json(send(step.data(bytes(ask)), Op.name(op)));
                 done = answer.has("done") && answer.get("done").getAsBoolean();
                 eachStep.accept(answer);
                 if (done) {
@@ -175,10 +181,8 @@ public final class Volumes {
             }
         } finally {
             if (!done) {
-                JsonObject end = new JsonObject();
-                end.addProperty("run", run);
-                end.addProperty("end", true);
-                caller.call(Call.of(mapperPort, op, name).data(bytes(end)));
+                ask.addProperty("end", true);
+                caller.call(Call.of(mapperPort, op, name).data(bytes(ask)));
             }
         }
     }

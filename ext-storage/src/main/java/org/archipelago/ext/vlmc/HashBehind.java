@@ -14,12 +14,11 @@ import org.archipelago.ext.node.Volumes;
 import org.archipelago.xseg.Op;
 
 /**
- * Makes an image of a volume that is being written, in the order of its blocks and each of them once: hashes behind the writer, on a
- * thread of its own, while what was written is in the page cache, and has it flushed, so that the disk works meanwhile. In the end the
- * volume's objects become the image's. For one thread; nothing of it stays when it is closed before its end.
+ * Makes an image of a volume that is being written: hashes behind the writer, on a thread of its own, while what was written is in
+ * the page cache, and has it flushed, so that the disk works meanwhile. In the end the volume is closed, and its objects become the
+ * image's. For one thread; nothing of it stays when it is closed before its end.
  */
 final class HashBehind implements AutoCloseable {
-    private static final String FOLLOW = "follow";
     private static final long PAUSE_MILLIS = 200;
 
     private final Volumes volumes;
@@ -28,6 +27,9 @@ final class HashBehind implements AutoCloseable {
     private final CountDownLatch written = new CountDownLatch(1);
     private final FutureTask<JsonObject> work = new FutureTask<>(this::work);
     private final Thread thread = new Thread(work, "hash-behind");
+    /** On its thread: what the step is of is still written; the next step begins after all was. */
+    private boolean follows = true;
+    private boolean allWritten;
     private volatile boolean givenUp;
     private volatile JsonObject last = new JsonObject();
 
@@ -36,24 +38,26 @@ final class HashBehind implements AutoCloseable {
         this.volumes = volumes;
         this.volume = volume;
         argument.addProperty("into", image);
-        argument.addProperty(FOLLOW, true);
         thread.setDaemon(true);
         thread.start();
     }
 
     private JsonObject work() {
-        return volumes.longRun(Op.HASH, volume, argument, this::stepped);
+        return volumes.longRun(Op.HASH, volume, argument, () -> follows, this::stepped);
     }
 
     private void stepped(JsonObject step) {
         last = step;
-        if (argument.has(FOLLOW) && isWritten()) {
-            argument.remove(FOLLOW);
-        } else if (argument.has(FOLLOW)) {
-            volumes.flush(volume);
-        }
+        boolean knowsAll = allWritten;
+        allWritten = allWritten || isWritten();
         if (givenUp) {
             throw new CancellationException(); // after the look whether all is written: what is given up is not
+        }
+        if (follows && knowsAll) {
+            volumes.close(volume);
+            follows = false;
+        } else if (!allWritten) {
+            volumes.flush(volume);
         }
     }
 
@@ -65,7 +69,7 @@ final class HashBehind implements AutoCloseable {
         }
     }
 
-    /** All is written, and the volume closed: returns when there is the image. eachLook: told now and then how far it is; may throw. */
+    /** All is written: returns when there is the image. eachLook: told now and then how far it is; may throw. */
     void finish(Consumer<JsonObject> eachLook) {
         written.countDown();
         while (true) {

@@ -55,7 +55,6 @@ final class Import implements Command {
         try (HashBehind hashing = new HashBehind(node.volumes(), temporary, name)) {
             fill(session, node, from, file, temporary);
             session.console().checkPresent();
-            node.volumes().close(temporary);
             becomeImage(session.console(), hashing, name);
         } finally {
             discard(session.console(), node, temporary);

@@ -17,13 +17,16 @@ import org.archipelago.posix.Errno;
  * image, and what only the snapshot used before is garbage. Or makes a snapshot out of a volume that nobody will use any
  * more: its whole objects then become the image's by a new name, and are not copied.
  *
- * <p>Such a volume may still be written, from its first block to its last and each once: steps with {@code "follow": true} hash
- * what is written for good. All below the last block that is in the map is, but for what one request may bring out of order. No
- * object gets its new name before the first step without it: until then the volume is whole, and removing it leaves nothing.
+ * <p>Such a volume may still be written. A step then begins while no write is under way, and is told from where on there may have
+ * been any since the last such step began: what was hashed from there on is hashed again. So once all is written, one more such
+ * step leaves no hash that is not of what is there, in whatever order it was written. It pays where that is mostly upwards. No object
+ * gets its new name before the first step of the other kind: until then the volume is whole, and removing it leaves nothing.
  */
 final class Hashing implements LongRuns.Run {
-    /** Blocks that one request can touch, which has 32 MiB at most: its parts are written in any order. */
-    private static final int AT_ONCE = 9;
+    /** In a step's argument: the first byte that may have been written since the last one. Absent: it is not written any more. */
+    static final String CHANGED_FROM = "changedFrom";
+    /** Blocks below the last one that is written which are left to a later step: they may be written again. */
+    private static final int MARGIN = 9;
 
     private final VolumeStore store;
     private final ObjectStore blocks;
@@ -35,7 +38,7 @@ final class Hashing implements LongRuns.Run {
     private final ImageWriter writer;
     private final byte[] table;
     private int block;
-    /** Blocks below it are written for good. */
+    /** Blocks below it are hashed as they are now. */
     private int end;
     /** Blocks that are hashed and not the image's yet; blocks below named have been looked at for that. */
     private final BitSet toName = new BitSet();
@@ -67,19 +70,19 @@ final class Hashing implements LongRuns.Run {
 
     @Override
     public JsonObject step(JsonObject argument) {
-        boolean follows = argument.has("follow") && argument.get("follow").getAsBoolean();
+        boolean follows = argument.has(CHANGED_FROM);
         long begin = System.nanoTime();
-        if (!follows && end < source.map.blocks()) {
+        if (follows) {
+            look();
+            block = (int) Math.min(block, argument.get(CHANGED_FROM).getAsLong() >>> source.header().blockShift());
+            end = Math.max(block, lastWritten() - MARGIN);
+        } else if (end < source.map.blocks()) {
             look();
             end = source.map.blocks();
         }
         while (block < end && System.nanoTime() - begin < LongRuns.STEP_NANOS) {
             hash(block);
             block++;
-        }
-        if (follows && block == end) {
-            look();
-            end = Math.max(end, lastWritten() - AT_ONCE);
         }
         boolean hashed = !follows && block == end;
         while (hashed && into.isPresent() && named < end && System.nanoTime() - begin < LongRuns.STEP_NANOS) {
@@ -121,7 +124,7 @@ final class Hashing implements LongRuns.Run {
 
     private int lastWritten() {
         int last = source.map.blocks() - 1;
-        while (last > end && source.map.isZero(last)) {
+        while (last > block && source.map.isZero(last)) {
             last--;
         }
         return last;
@@ -129,6 +132,8 @@ final class Hashing implements LongRuns.Run {
 
     private void hash(int number) {
         Optional<Layer> whole = source.map.wholeLayer(number);
+        Arrays.fill(table, Sha256.BYTES * number, Sha256.BYTES * (number + 1), (byte) 0);
+        toName.clear(number);
         if (source.map.isZero(number)) {
             return;
         }
