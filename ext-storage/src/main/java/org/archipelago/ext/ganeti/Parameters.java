@@ -3,6 +3,7 @@ package org.archipelago.ext.ganeti;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.TreeSet;
 import org.archipelago.ext.Failure;
 import org.archipelago.ext.node.Names;
@@ -14,10 +15,15 @@ import org.archipelago.ext.text.Text;
  * disk for ever and come with every later call, so only create acts on them.
  *
  * @param origin a snapshot; empty for a blank disk
+ * @param originSize bytes of the image that it is, where that is known: the map of an image of the original (format v0) counts whole
+ *     blocks alone; for other origins it means nothing
  */
-record Parameters(String origin) {
+record Parameters(String origin, OptionalLong originSize) {
     private static final String PREFIX = "EXTP_";
     private static final String ORIGIN = "ORIGIN";
+    private static final String ORIGIN_SIZE = "ORIGIN_SIZE";
+    /** An origin_size that is none; the original's default. */
+    private static final String UNKNOWN = "-1";
     /** Ganeti's own. */
     private static final List<String> GANETI = List.of("PROVIDER", "ACCESS");
 
@@ -26,10 +32,10 @@ record Parameters(String origin) {
         for (String variable : new TreeSet<>(environment.keySet())) {
             if (variable.startsWith(PREFIX)) {
                 String name = variable.substring(PREFIX.length());
-                if (!name.equals(ORIGIN) && !GANETI.contains(name)) {
+                if (!name.equals(ORIGIN) && !name.equals(ORIGIN_SIZE) && !GANETI.contains(name)) {
                     String written = name.toLowerCase(Locale.ROOT);
                     throw Failure.usage("disk parameter '" + Text.printable(written) + "' is not known"
-                        + Suggestion.of(written, List.of("origin")) + " The provider archipelago knows: origin");
+                        + Suggestion.of(written, List.of("origin", "origin_size")) + " The provider archipelago knows: origin, origin_size");
                 }
             }
         }
@@ -37,6 +43,20 @@ record Parameters(String origin) {
         if (environment.containsKey(PREFIX + ORIGIN)) {
             Names.check(origin);
         }
-        return new Parameters(origin);
+        return new Parameters(origin, originSize(environment));
+    }
+
+    private static OptionalLong originSize(Map<String, String> environment) {
+        String size = environment.getOrDefault(PREFIX + ORIGIN_SIZE, UNKNOWN);
+        if (size.equals(UNKNOWN)) {
+            return OptionalLong.empty();
+        }
+        if (!size.matches("[0-9]{1,18}")) {
+            throw Failure.usage("disk parameter origin_size '" + Text.printable(size) + "' is no number of bytes (-1: not known)");
+        }
+        if (!environment.containsKey(PREFIX + ORIGIN)) {
+            throw Failure.usage("disk parameter origin_size needs origin: it is the size of that image");
+        }
+        return OptionalLong.of(Long.parseLong(size));
     }
 }

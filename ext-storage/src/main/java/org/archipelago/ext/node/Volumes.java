@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.UUID;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
@@ -76,11 +77,17 @@ public final class Volumes {
      * @param origin a snapshot; empty: zeros
      */
     public void create(String name, long size, String origin, Map<String, String> metadata) {
+        create(name, size, origin, OptionalLong.empty(), metadata);
+    }
+
+    /** originSize: bytes that an image of the original has, whose map has whole blocks alone. */
+    public void create(String name, long size, String origin, OptionalLong originSize, Map<String, String> metadata) {
         JsonObject ask = new JsonObject();
         ask.addProperty("size", size);
         if (!origin.isEmpty()) {
             ask.addProperty("origin", origin);
         }
+        originSize.ifPresent(bytes -> ask.addProperty("originSize", bytes));
         ask.add("metadata", object(metadata));
         send(call(Op.CREATE, name).data(bytes(ask)), "create");
     }

@@ -6,6 +6,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
@@ -92,10 +93,10 @@ final class VolumeStore {
     // --- making and removing
 
     /** size: bytes, 0 = the origin's; origin: a snapshot, empty = zeros. */
-    void create(String name, long size, Optional<String> origin, Map<String, String> metadata) {
+    void create(String name, long size, Optional<String> origin, OptionalLong originSize, Map<String, String> metadata) {
         headers.refuseExisting(name);
         for (int attempt = 0; attempt < RETRIES; attempt++) {
-            Optional<VolumeHeader> parent = origin.map(snapshot -> originOf(snapshot, size));
+            Optional<VolumeHeader> parent = origin.map(snapshot -> originOf(snapshot, originSize, size));
             long wanted = size == 0 ? parent.map(VolumeHeader::size).orElse(0L) : size;
             if (wanted <= 0 || wanted > VolumeHeader.MAX_SIZE) {
                 throw new Failure(Errno.EINVAL, "volume " + name + " cannot have " + wanted + " bytes: 1 to "
@@ -117,8 +118,8 @@ final class VolumeStore {
         throw new Failure(Errno.EAGAIN, "snapshot " + origin.orElse("") + " changes again and again: try again");
     }
 
-    private VolumeHeader originOf(String origin, long size) {
-        VolumeHeader parent = headers.header(origin);
+    private VolumeHeader originOf(String origin, OptionalLong originSize, long size) {
+        VolumeHeader parent = originals.ofSize(origin, headers.header(origin), originSize);
         if (!parent.readOnly()) {
             throw new Failure(Errno.EINVAL, origin + " is a volume, not a snapshot: clone a snapshot of it"
                 + " (vlmc snapshot " + origin + " NAME)");

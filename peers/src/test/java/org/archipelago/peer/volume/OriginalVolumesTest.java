@@ -177,6 +177,17 @@ final class OriginalVolumesTest {
             snapshot(node, "clone1", "clone1-snap");
             Lab.clone(node, "clone1-snap", "clone11");
             assertRefused(node.json(Op.CREATE, "small", "{\"origin\": \"" + IMAGE + "\", \"size\": 4194304}"), Errno.EINVAL, "cannot hold");
+            String small = "{\"origin\": \"" + IMAGE + "\", \"size\": 9437184, \"originSize\": ";
+            for (long bad : new long[] {-1, 0, 2 * BLOCK, 3 * BLOCK + 1, Long.MAX_VALUE}) {
+                assertRefused(node.json(Op.CREATE, "small", small + bad + "}"), Errno.EINVAL, "has 3 blocks");
+            }
+            assertRefused(node.json(Op.CREATE, "small", small + "9437185}"), Errno.EINVAL, "cannot hold");
+            ok(node.json(Op.CREATE, "small", small + "8388609}"));
+            assertBytes(node, "small", 2 * BLOCK, padded(BB, 4096));
+            assertThat(node.info("small").get("size").getAsLong()).isEqualTo(9437184);
+            ok(node.resize("small", 4 * BLOCK));
+            assertBytes(node, "small", 3 * BLOCK - 4096, new byte[8192]);
+            ok(node.call(Op.DELETE, "small"));
         }
         try (Node node = node()) {
             assertBytes(node, "clone0", 0, padded(A, 4096));
