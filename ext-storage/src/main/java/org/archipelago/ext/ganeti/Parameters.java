@@ -5,9 +5,9 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.TreeSet;
+import org.archipelago.config.Suggestion;
 import org.archipelago.ext.Failure;
 import org.archipelago.ext.node.Names;
-import org.archipelago.ext.text.Suggestion;
 import org.archipelago.ext.text.Text;
 
 /**
@@ -15,8 +15,8 @@ import org.archipelago.ext.text.Text;
  * disk for ever and come with every later call, so only create acts on them.
  *
  * @param origin a snapshot; empty for a blank disk
- * @param originSize bytes of the image that it is, where that is known: the map of an image of the original (format v0) counts whole
- *     blocks alone; for other origins it means nothing
+ * @param originSize bytes of the image that it is, where that is known: the map of an image of the original (format v0) has
+ *     whole blocks alone; for other origins it means nothing
  */
 record Parameters(String origin, OptionalLong originSize) {
     private static final String PREFIX = "EXTP_";
@@ -24,6 +24,7 @@ record Parameters(String origin, OptionalLong originSize) {
     private static final String ORIGIN_SIZE = "ORIGIN_SIZE";
     /** An origin_size that is none; the original's default. */
     private static final String UNKNOWN = "-1";
+    private static final List<String> KNOWN = List.of("origin", "origin_size");
     /** Ganeti's own. */
     private static final List<String> GANETI = List.of("PROVIDER", "ACCESS");
 
@@ -35,7 +36,8 @@ record Parameters(String origin, OptionalLong originSize) {
                 if (!name.equals(ORIGIN) && !name.equals(ORIGIN_SIZE) && !GANETI.contains(name)) {
                     String written = name.toLowerCase(Locale.ROOT);
                     throw Failure.usage("disk parameter '" + Text.printable(written) + "' is not known"
-                        + Suggestion.of(written, List.of("origin", "origin_size")) + " The provider archipelago knows: origin, origin_size");
+                        + Suggestion.endOfSentence(written, KNOWN)
+                        + " The provider archipelago knows: " + String.join(", ", KNOWN));
                 }
             }
         }
@@ -52,7 +54,8 @@ record Parameters(String origin, OptionalLong originSize) {
             return OptionalLong.empty();
         }
         if (!size.matches("[0-9]{1,18}")) {
-            throw Failure.usage("disk parameter origin_size '" + Text.printable(size) + "' is no number of bytes (-1: not known)");
+            throw Failure.usage("disk parameter origin_size '" + Text.printable(size)
+                + "' is no number of bytes (-1: not known)");
         }
         if (!environment.containsKey(PREFIX + ORIGIN)) {
             throw Failure.usage("disk parameter origin_size needs origin: it is the size of that image");

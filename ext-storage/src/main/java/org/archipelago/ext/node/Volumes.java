@@ -171,8 +171,9 @@ public final class Volumes {
         return longRun(op, name, argument, () -> false, eachStep);
     }
 
-    /** isWritten: asked before each step; whether the volume is being written, so that it is to begin while no write is under way. */
-    public JsonObject longRun(int op, String name, JsonObject argument, BooleanSupplier isWritten, Consumer<JsonObject> eachStep) {
+    /** isWritten: asked before each step; whether the volume is being written: it then begins while no write is under way. */
+    public JsonObject longRun(int op, String name, JsonObject argument, BooleanSupplier isWritten,
+            Consumer<JsonObject> eachStep) {
         JsonObject ask = argument.deepCopy();
         ask.addProperty("run", UUID.randomUUID().toString());
         boolean done = false;

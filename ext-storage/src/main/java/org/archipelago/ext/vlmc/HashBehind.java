@@ -14,9 +14,9 @@ import org.archipelago.ext.node.Volumes;
 import org.archipelago.xseg.Op;
 
 /**
- * Makes an image of a volume that is being written: hashes behind the writer, on a thread of its own, while what was written is in
- * the page cache, and has it flushed, so that the disk works meanwhile. In the end the volume is closed, and its objects become the
- * image's. For one thread; nothing of it stays when it is closed before its end.
+ * Makes an image of a volume that is being written: hashes behind the writer, on a thread of its own, while what was written is
+ * in the page cache, and has it flushed, so that the disk works meanwhile. In the end the volume is closed, and its objects
+ * become the image's. For one thread; nothing of it stays when it is closed before its end.
  */
 final class HashBehind implements AutoCloseable {
     private static final long PAUSE_MILLIS = 200;

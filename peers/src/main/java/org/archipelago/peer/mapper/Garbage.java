@@ -17,7 +17,7 @@ final class Garbage {
     /** The last id that is younger than the marking. */
     private String young = "";
 
-    /** @param contents whether content-addressed objects, and tables, may be judged: since before the marking nobody can make an image */
+    /** @param contents whether content-addressed objects, and tables, may be judged: since before the marking nobody makes any */
     Garbage(IdRecords records, Originals originals, Hashers hashers, Ids ids, Named named, boolean contents) {
         this.records = records;
         this.originals = originals;

@@ -19,8 +19,9 @@ import org.archipelago.posix.Errno;
  *
  * <p>Such a volume may still be written. A step then begins while no write is under way, and is told from where on there may have
  * been any since the last such step began: what was hashed from there on is hashed again. So once all is written, one more such
- * step leaves no hash that is not of what is there, in whatever order it was written. It pays where that is mostly upwards. No object
- * gets its new name before the first step of the other kind: until then the volume is whole, and removing it leaves nothing.
+ * step leaves no hash that is not of what is there, in whatever order it was written. It pays where that is mostly upwards. One
+ * such run of a volume at a time. No object gets its new name before the first step of the other kind: until then the volume is
+ * whole, and removing it leaves nothing.
  */
 final class Hashing implements LongRuns.Run {
     /** In a step's argument: the first byte that may have been written since the last one. Absent: it is not written any more. */

@@ -148,8 +148,8 @@ final class Originals {
     }
 
     /**
-     * The header with the size that a volume's origin is said to have, where that is an image, whose map has whole blocks alone; others
-     * know their size.
+     * The header with the size that a volume's origin is said to have, where that is an image, whose map has whole blocks alone;
+     * others know their size.
      */
     VolumeHeader ofSize(String name, VolumeHeader header, OptionalLong size) {
         if (size.isEmpty() || !isOne(name, header) || header(name).format() != Format.V0) {
@@ -157,8 +157,8 @@ final class Originals {
         }
         long bytes = size.getAsLong();
         if (bytes > header.size() || bytes <= header.size() - header.blockSize()) {
-            throw new Failure(Errno.EINVAL, "image " + name + " has " + header.blocks() + " blocks of " + header.blockSize() + " bytes, which "
-                + bytes + " bytes (origin_size) do not take: one of the two is of another image");
+            throw new Failure(Errno.EINVAL, "image " + name + " has " + header.blocks() + " blocks of " + header.blockSize()
+                + " bytes, which " + bytes + " bytes (origin_size) do not take: one of the two is of another image");
         }
         return header.withSize((bytes + BlockMap.UNIT - 1) & -BlockMap.UNIT);
     }

@@ -235,7 +235,8 @@ class ImagesTest {
         AtomicInteger steps = new AtomicInteger();
         try (Node node = new Node("n1", store, 2)) {
             create(node, "temporary", contents.length);
-            ok(node.write("temporary", contents.length - 1, new byte[] {contents[contents.length - 1] = 1}, 0)); // all are followed
+            contents[contents.length - 1] = 1;
+            ok(node.write("temporary", contents.length - 1, new byte[] {1}, 0)); // so that all blocks are followed
             CompletableFuture<JsonObject> follower = CompletableFuture.supplyAsync(() -> {
                 JsonObject answer = follow(node, run);
                 while (!written.get()) {

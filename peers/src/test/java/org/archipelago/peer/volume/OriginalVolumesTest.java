@@ -340,7 +340,8 @@ final class OriginalVolumesTest {
 
     private Set<String> ours(String prefix) {
         try (Stream<Path> files = Files.walk(directory.resolve("maps"))) {
-            return files.map(file -> file.getFileName().toString()).filter(name -> name.startsWith(prefix)).collect(Collectors.toSet());
+            return files.map(file -> file.getFileName().toString()).filter(name -> name.startsWith(prefix))
+                .collect(Collectors.toSet());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
