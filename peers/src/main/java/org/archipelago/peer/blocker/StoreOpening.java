@@ -33,8 +33,9 @@ final class StoreOpening {
     }
 
     /**
-     * The time by the clock of the store's file system, in milliseconds since 1970: that of a file that was just made there. Times of its files
-     * can be compared with nothing else; this node's clock may be another, or have jumped. Empty where no file could be made.
+     * The time by the clock of the store's file system, in milliseconds since 1970: that of a file that was just made there.
+     * Times of its files can be compared with nothing else; this node's clock may be another, or have jumped. Empty where no
+     * file could be made.
      */
     OptionalLong now() {
         return now;

@@ -5,7 +5,7 @@ import java.util.HashSet;
 import java.util.Set;
 import org.archipelago.xseg.Target;
 
-/** Objects that maps name and that are not there: each is told of once, to whoever reads the log; its readers get EIO. One reactor's. */
+/** Objects that maps name and that are not there: each is told of once in the log; its readers get EIO. One reactor's. */
 final class LostObjects {
     private static final System.Logger LOG = System.getLogger(LostObjects.class.getName());
     /** Objects that are remembered to have been told of. */
@@ -18,8 +18,8 @@ final class LostObjects {
             told.clear();
         }
         if (told.add(object)) {
-            LOG.log(Level.ERROR, "a block of {0} is lost: object {1}, which its map names, is missing: bring its file back from a copy of the "
-                + "store; ''vlmc check {0}'' names all that is lost", volume, object);
+            LOG.log(Level.ERROR, "a block of {0} is lost: object {1}, which its map names, is missing: bring its file back from a "
+                + "copy of the store; ''vlmc check {0}'' names all that is lost", volume, object);
         }
     }
 }

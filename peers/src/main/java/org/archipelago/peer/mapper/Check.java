@@ -143,11 +143,11 @@ final class Check implements LongRuns.Run {
         }
     }
 
-    /** The volume that writes the objects of a layer: it has not left that epoch yet, so nobody else can have come to name them. */
+    /** The volume that writes the objects of a layer: it has not left that epoch, so nobody else can have come to name them. */
     private Optional<String> writer(VolumeLayer layer) {
         try {
-            return store.records().find(layer.id()).map(IdRecord::name).filter(other -> store.headers().findOurs(other)
-                .filter(found -> found.id().equals(layer.id()) && !found.readOnly() && found.epoch() <= layer.epoch()).isPresent());
+            return store.records().find(layer.id()).map(IdRecord::name).filter(other -> store.headers().findOurs(other).filter(found ->
+                found.id().equals(layer.id()) && !found.readOnly() && found.epoch() <= layer.epoch()).isPresent());
         } catch (Failure e) {
             return Optional.empty(); // what is wrong with the other one is told by its own check
         }
@@ -158,8 +158,8 @@ final class Check implements LongRuns.Run {
             Layer layer = volume.map.layerAt(number);
             String object = layer.object(block).toString();
             Optional.ofNullable(written.remove(layer)).ifPresent(other -> tell(Finding.lost(object, "block " + block + " of " + name
-                + " lies in object " + object + ", which volume " + other + " writes: one of their maps was changed or copied by hand; bring that"
-                + " of " + name + " back from a copy of the store, or remove it (vlmc remove -f " + name + ")")));
+                + " lies in object " + object + ", which volume " + other + " writes: one of their maps was changed or copied by"
+                + " hand; bring that of " + name + " back from a copy of the store, or remove it (vlmc remove -f " + name + ")")));
             long size = blocks.size(object);
             if (size < 0) {
                 tell(Finding.lost(object, "block " + block + " is lost: object " + object + " is missing"));

@@ -172,7 +172,8 @@ final class Collection implements LongRuns.Run {
     // --- sweeping
 
     private Sweep sweep(Phase of, String from) {
-        Garbage garbage = new Garbage(context.store().records(), context.hashers(), context.ids(), named, contents || dryRun);
+        Garbage garbage = new Garbage(context.store().records(), context.store().originals(), context.hashers(), context.ids(),
+            named, contents || dryRun);
         sweptBefore = 0;
         boolean data = of == Phase.BLOCKS;
         ObjectStore objects = data ? context.blocks() : context.maps();

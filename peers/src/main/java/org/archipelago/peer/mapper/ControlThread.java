@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -222,9 +223,11 @@ final class ControlThread {
     private void create(Outcome o) {
         Optional<String> origin = o.argument(json -> json.has("origin") ? Optional.of(json.get("origin").getAsString()) : Optional.empty());
         origin.ifPresent(ControlThread::checkName);
+        OptionalLong originSize = o.argument(json -> json.has("originSize") ? OptionalLong.of(json.get("originSize").getAsLong())
+            : OptionalLong.empty());
         long size = o.argument(json -> json.has("size") ? json.get("size").getAsLong() : 0);
         Map<String, String> metadata = o.argument(json -> json.has("metadata") ? strings(json.getAsJsonObject("metadata")) : Map.of());
-        store.create(o.name, size, origin, metadata);
+        store.create(o.name, size, origin, originSize, metadata);
     }
 
     private static Map<String, String> strings(JsonObject json) {

@@ -159,7 +159,7 @@ final class Headers {
         return true;
     }
 
-    /** A header may be there although the store said that it could not be made: then all stays, and a collection sees what it is. */
+    /** A header may be there although the store said that it could not be made: then all stays, and a collection sees to it. */
     private void unmakeAfter(Failure failure, String name, VolumeHeader header) {
         try {
             if (findOurs(name).filter(found -> found.id().equals(header.id())).isEmpty()) {
@@ -228,7 +228,7 @@ final class Headers {
         List<IdRecord> found = recordsOf(name);
         found.forEach(record -> records.putRemoving(name, record.header()));
         boolean removed = maps.delete(VolumeHeader.objectOf(name));
-        found.forEach(record -> forget(name, record.header())); // says as much as a record that says that it goes, and needs no space
+        found.forEach(record -> forget(name, record.header())); // says as much as one that says that it goes, and needs no space
         return removed;
     }
 

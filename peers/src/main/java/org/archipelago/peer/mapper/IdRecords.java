@@ -76,7 +76,8 @@ final class IdRecords {
     }
 
     /**
-     * The header is there: {@link #create} is over. Where there is no room to say so, the volume's next change says it, or a collection.
+     * The header is there: {@link #create} is over. Where there is no room to say so, the volume's next change or a collection
+     * does.
      *
      * @return false where it took so long that a collection has taken it for given up
      */
@@ -143,8 +144,9 @@ final class IdRecords {
     }
 
     /**
-     * Looks on at a create of another daemon, whose clock is not asked. When nothing of it has changed for long, its record says that
-     * it goes. Should its maker live after all, he sees that when his header is there; a later collection finishes it, and not this one.
+     * Looks on at a create of another daemon, whose clock is not asked. When nothing of it has changed for long, its record
+     * says that it goes. Should its maker live after all, he sees that when his header is there; a later collection finishes
+     * it, and not this one.
      *
      * @return whether it says so now
      */

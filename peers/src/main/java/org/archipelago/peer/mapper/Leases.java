@@ -21,8 +21,8 @@ import org.archipelago.posix.Errno;
  * </pre>
  *
  * <p>Whoever lost the lease, or gave it back after writes that failed, may have left something in objects that no map names.
- * An object {@code doubt-ID} says so to the holders after him, until the volume writes other objects. It is his lease, renamed: so
- * that takes no space.
+ * An object {@code doubt-ID} says so to the holders after him, until the volume writes other objects. It is his lease,
+ * renamed: so that takes no space.
  */
 final class Leases {
     private static final int ATTEMPTS = 4;

@@ -249,8 +249,8 @@ final class ObjectStore implements Texts {
     private void check(Reply reply, String failed) {
         int errno = reply.status();
         if (errno != 0) {
-            throw new Failure(errno, failed + (reply.message().isEmpty() ? " in the store of " + what + " (the role at port " + port + "): "
-                + Errno.text(errno) + ": " + advice(errno) : ": " + reply.message()));
+            throw new Failure(errno, failed + (reply.message().isEmpty() ? " in the store of " + what + " (the role at port " + port
+                + "): " + Errno.text(errno) + ": " + advice(errno) : ": " + reply.message()));
         }
     }
 

@@ -6,7 +6,9 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import org.archipelago.map.BlockMap;
 import org.archipelago.map.Checkpoint;
@@ -34,6 +36,7 @@ final class VolumeStore {
     private final ObjectStore maps;
     private final ObjectStore blocks;
     private final Leases leases;
+    private final Hashers hashers;
     private final IdRecords records;
     private final Headers headers;
     private final Notes notes;
@@ -46,10 +49,11 @@ final class VolumeStore {
     /** Ids of volumes that are being renamed: the lease is this daemon's, and about to go. */
     private final Set<String> renamed = ConcurrentHashMap.newKeySet();
 
-    VolumeStore(ObjectStore maps, ObjectStore blocks, Leases leases, NodeIdentity me, boolean upgradeOriginal) {
+    VolumeStore(ObjectStore maps, ObjectStore blocks, Leases leases, Hashers hashers, NodeIdentity me, boolean upgradeOriginal) {
         this.maps = maps;
         this.blocks = blocks;
         this.leases = leases;
+        this.hashers = hashers;
         this.records = new IdRecords(maps, me);
         this.logs = new Logs(maps, me);
         Copies copies = new Copies(maps);
@@ -89,10 +93,10 @@ final class VolumeStore {
     // --- making and removing
 
     /** size: bytes, 0 = the origin's; origin: a snapshot, empty = zeros. */
-    void create(String name, long size, Optional<String> origin, Map<String, String> metadata) {
+    void create(String name, long size, Optional<String> origin, OptionalLong originSize, Map<String, String> metadata) {
         headers.refuseExisting(name);
         for (int attempt = 0; attempt < RETRIES; attempt++) {
-            Optional<VolumeHeader> parent = origin.map(snapshot -> originOf(snapshot, size));
+            Optional<VolumeHeader> parent = origin.map(snapshot -> originOf(snapshot, originSize, size));
             long wanted = size == 0 ? parent.map(VolumeHeader::size).orElse(0L) : size;
             if (wanted <= 0 || wanted > VolumeHeader.MAX_SIZE) {
                 throw new Failure(Errno.EINVAL, "volume " + name + " cannot have " + wanted + " bytes: 1 to "
@@ -118,8 +122,8 @@ final class VolumeStore {
         throw new Failure(Errno.EAGAIN, "snapshot " + origin.orElse("") + " changes again and again: try again");
     }
 
-    private VolumeHeader originOf(String origin, long size) {
-        VolumeHeader parent = headers.header(origin);
+    private VolumeHeader originOf(String origin, OptionalLong originSize, long size) {
+        VolumeHeader parent = originals.ofSize(origin, headers.header(origin), originSize);
         if (!parent.readOnly()) {
             throw new Failure(Errno.EINVAL, origin + " is a volume, not a snapshot: clone a snapshot of it"
                 + " (vlmc snapshot " + origin + " NAME)");
@@ -247,14 +251,19 @@ final class VolumeStore {
 
     /** Makes a volume over the objects of one of the original; origin: what its header says of where it is from. */
     private void makeOver(String original, String name, long size, String origin, Map<String, String> metadata) {
-        BlockMap base = originals.base(original);
-        String id = newId();
-        VolumeHeader header = VolumeHeader.create(id, size, Checkpoint.name(id, 1), origin, now());
-        headers.make(name, header, () -> {
-            checkpoints.put(base, id, 1);
-            makeEmpty(name, header, metadata);
-            return true;
-        });
+        Hashers.Pass pass = hashers.enter(UUID.randomUUID().toString(), name); // a table may be there that no map names yet
+        try {
+            BlockMap base = originals.base(original);
+            String id = newId();
+            VolumeHeader header = VolumeHeader.create(id, size, Checkpoint.name(id, 1), origin, now());
+            headers.make(name, header, () -> {
+                checkpoints.put(base, id, 1);
+                makeEmpty(name, header, metadata);
+                return true;
+            });
+        } finally {
+            pass.close();
+        }
     }
 
     /**

@@ -168,7 +168,8 @@ class UsageTest {
     private static VolumeStore volumeStore(Node node) {
         ObjectStore maps = new ObjectStore(node.caller, Node.BLOCKERM, "maps");
         NodeIdentity me = new NodeIdentity("model", "model.test", Node.BOOT);
-        return new VolumeStore(maps, new ObjectStore(node.caller, Node.BLOCKERB, "data"), new Leases(maps, me), me, false);
+        return new VolumeStore(maps, new ObjectStore(node.caller, Node.BLOCKERB, "data"), new Leases(maps, me), new Hashers(maps, me),
+            me, false);
     }
 
     private static void write(Node node, String volume, Random random) {

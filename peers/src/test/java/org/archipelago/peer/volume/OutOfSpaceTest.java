@@ -30,8 +30,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /**
- * A store, or one of the two, that is full from some step of an operation on: the operation is done or fails as a whole, what there is can be
- * read, and when there is space again it goes on as if nothing had been, and nothing is left over.
+ * A store, or one of the two, that is full from some step of an operation on: the operation is done or fails as a whole, what
+ * there is can be read, and when there is space again it goes on as if nothing had been, and nothing is left over.
  */
 @Timeout(300)
 class OutOfSpaceTest {
@@ -135,7 +135,8 @@ class OutOfSpaceTest {
      * @param operation can be repeated; what it answers then is success
      * @param frees whether it must be done on a full store
      */
-    private static void atEachStep(String what, Predicate<Request> which, Preparation preparation, boolean frees, Operation operation) {
+    private static void atEachStep(String what, Predicate<Request> which, Preparation preparation, boolean frees,
+            Operation operation) {
         int step = 0;
         AtomicInteger refused = new AtomicInteger(1);
         for (; refused.get() > 0; step++) {
@@ -153,11 +154,12 @@ class OutOfSpaceTest {
                     return full ? Fate.failed(Errno.ENOSPC) : Fate.FINE;
                 });
                 Reply reply = operation.on(node);
-                assertThat(reply.status()).as(when + ": " + reply.message()).isIn(frees ? new Object[] {0} : new Object[] {0, Errno.ENOSPC});
+                assertThat(reply.status()).as(when + ": " + reply.message())
+                    .isIn(frees ? new Object[] {0} : new Object[] {0, Errno.ENOSPC});
                 if (reply.status() != 0) {
                     assertThat(reply.message()).as(when).doesNotContain("defect");
                     contents(node).forEach((name, found) -> {
-                        if (before.containsKey(name) && !what.contains("to " + name)) { // of what failed, any part may have been done
+                        if (before.containsKey(name) && !what.contains("to " + name)) { // of what failed, any part may be done
                             assertThat(found).as(when + ": " + name).isEqualTo(before.get(name));
                         }
                     });
@@ -280,7 +282,8 @@ class OutOfSpaceTest {
         try (Lab lab = new Lab()) {
             Node node = setUp(lab);
             preparation.of(lab, node);
-            lab.weather.rule(request -> NEEDS_SPACE.test(request) && !request.target().equals("gc-mark") ? Fate.failed(Errno.ENOSPC) : Fate.FINE);
+            lab.weather.rule(request -> NEEDS_SPACE.test(request) && !request.target().equals("gc-mark") ? Fate.failed(Errno.ENOSPC)
+                : Fate.FINE);
             Reply collected = run(node, Op.COLLECT, "*", "{}");
             ok(collected);
             assertThat(collected.message()).contains("content-addressed objects were left as they are: the store is too full");
