@@ -239,9 +239,6 @@ int fallocate(int fd, int mode, off_t offset, off_t length)
 
 	if (!is_recorded(fd))
 		return syscall(SYS_fallocate, fd, mode, offset, length);
-	/* space put aside changes neither what is read nor a size */
-	if (mode == FALLOC_FL_KEEP_SIZE)
-		return syscall(SYS_fallocate, fd, mode, offset, length);
 	if (mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))
 		die("a mode of fallocate() that is not recorded yet");
 	pthread_mutex_lock(&lock);

@@ -58,8 +58,6 @@ public final class Op {
     public static final int EXACT = 1 << 8;
     /** Flags: DELETE need not be durable when it is answered. */
     public static final int LAZY = 1 << 9;
-    /** Flags: WRITE: if the object is made, its space is taken in one go, all of it where the write begins at 0. */
-    public static final int ALLOCATE = 1 << 10;
 
     private static final String[] NAMES = {
         "ping", "read", "write", "sync", "resize", "delete", "acquire", "release", "copy", "clone", "commit", "info",

@@ -92,12 +92,7 @@ final class DataJob extends Job {
         }
         return switch (op) {
             case Op.READ -> store.io().read(fd, address, offset, length, (flags & Op.EXACT) != 0, scratch);
-            case Op.WRITE -> {
-                if (makes && (flags & Op.ALLOCATE) != 0) {
-                    store.io().allocate(fd, offset, offset == 0 ? Math.max(madeSize(), length) : length);
-                }
-                yield store.io().write(fd, descriptor.hash, address, offset, length, scratch);
-            }
+            case Op.WRITE -> store.io().write(fd, descriptor.hash, address, offset, length, scratch);
             case Op.ZERO -> store.io().zero(fd, descriptor.hash, offset, length, scratch);
             case Op.SYNC -> store.files().sync(fd, descriptor.name, (flags & Op.FORCE) != 0);
             default -> 0;

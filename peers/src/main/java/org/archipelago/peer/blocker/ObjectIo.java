@@ -18,7 +18,6 @@ abstract class ObjectIo {
     }
 
     private volatile boolean punches = true;
-    private volatile boolean allocates = true;
 
     /** Flags to open objects with. */
     abstract int openFlags();
@@ -28,14 +27,6 @@ abstract class ObjectIo {
 
     /** Writes all of it; key: equal for all descriptors of one object. */
     abstract int write(int fd, int key, long address, long offset, long length, Scratch scratch);
-
-    /** Takes the space of a range, in one go instead of page by page as it is written. What this cannot do, the write tells. */
-    void allocate(int fd, long offset, long length) {
-        if (allocates && Posix.fallocate(fd, Posix.FALLOC_FL_KEEP_SIZE, offset, length) != 0) {
-            int errno = Posix.errno();
-            allocates = errno != Errno.EOPNOTSUPP && errno != Errno.ENOSYS;
-        }
-    }
 
     /** Makes it read as zeros and frees its space where the file system can; the size stays. */
     int zero(int fd, int key, long offset, long length, Scratch scratch) {
