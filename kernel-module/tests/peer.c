@@ -80,10 +80,20 @@ static void join(struct xs_peer *peer, const char *path)
 
 static int zero(const struct xs_peer *peer, const struct xseg_request *r)
 {
-	int mode = FALLOC_FL_KEEP_SIZE;
+	static const char zeros[1 << 16];
+	__u64 at = r->offset, end = r->offset + r->length;
 
-	mode |= r->flags & XSEG_FLAG_DISCARD ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE;
-	return fallocate(peer->file, mode, r->offset, r->length);
+	if (r->flags & XSEG_FLAG_DISCARD)
+		return fallocate(peer->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, r->offset,
+				 r->length);
+	while (at < end) {
+		ssize_t n = pwrite(peer->file, zeros, end - at < sizeof(zeros) ? end - at : sizeof(zeros), at);
+
+		if (n <= 0)
+			return -1;
+		at += n;
+	}
+	return 0;
 }
 
 static int serve(const struct xs_peer *peer, struct xseg_request *r)
@@ -112,7 +122,8 @@ static int serve(const struct xs_peer *peer, struct xseg_request *r)
 		r->serviced = (st.st_mode & 0222) == 0;
 		return failed ? errno : 0;
 	default:
-		return EOPNOTSUPP;
+		errno = EOPNOTSUPP;
+		failed = 1;
 	}
 	if (!failed && (r->op == XSEG_OP_FLUSH || r->flags & XSEG_FLAG_FUA))
 		failed = fdatasync(peer->file);
