@@ -118,12 +118,11 @@ static int remove(char *text)
 /* What was written may be anything. */
 static void complain(const char *what, const char *from, size_t length, int error)
 {
-	char *text = kmemdup_nul(from, min_t(size_t, length, LOGGED_MAX), GFP_KERNEL);
-	char *quoted = kstrdup_quotable(text, GFP_KERNEL);
+	char text[4 * LOGGED_MAX + 1] = "";
 
-	pr_warn_ratelimited("cannot %s '%s': error %d\n", what, quoted ?: "", error);
-	kfree(quoted);
-	kfree(text);
+	string_escape_mem(from, min_t(size_t, length, LOGGED_MAX), text, sizeof(text) - 1,
+			  ESCAPE_HEX | ESCAPE_NAP, NULL);
+	pr_warn_ratelimited("cannot %s '%s': error %d\n", what, text, error);
 }
 
 static ssize_t store(const char *what, int (*act)(char *text), const char *from, size_t length)
