@@ -157,6 +157,10 @@ public final class Reactor implements Responder, AutoCloseable {
         pollers.add(poller);
     }
 
+    public void remove(Poller poller) {
+        pollers.remove(poller);
+    }
+
     /** Watches a descriptor, level-triggered; it stays its owner's to close, after unwatch. */
     public void watch(int fd, int interest, Watcher watcher) {
         control(EPOLL_CTL_ADD, fd, interest);
