@@ -69,6 +69,7 @@ final class XsegbdDevice implements Reactor.Poller {
     /** From now on the kernel sends requests. */
     void begin() {
         SegmentException.check(LibXseg.xseg_serve_device(segment.handle()));
+        reactor.dataAreas().add(segment);
         reactor.watch(fd, Posix.EPOLLIN, this::ready);
         reactor.add(this);
     }
@@ -106,6 +107,7 @@ final class XsegbdDevice implements Reactor.Poller {
             state = State.CLOSED;
             respond();
             reactor.remove(this);
+            reactor.dataAreas().remove(segment);
             segment.close();
             whenClosed.forEach(Runnable::run);
         }

@@ -66,6 +66,7 @@ public final class Reactor implements Responder, AutoCloseable {
     private final ByteBuffer events;
     private final Map<Integer, Watcher> watched = new HashMap<>();
     private Watcher[] watchers = new Watcher[64];
+    private final DataAreas dataAreas = new DataAreas();
     private final List<Poller> pollers = new ArrayList<>();
     private final PriorityQueue<Timer> timers = new PriorityQueue<>();
     private final Queue<Runnable> tasks = new ConcurrentLinkedQueue<>();
@@ -113,6 +114,11 @@ public final class Reactor implements Responder, AutoCloseable {
     /** Whether the caller is this reactor's thread. */
     public boolean isCurrent() {
         return Thread.currentThread() == thread;
+    }
+
+    /** Of the devices that this reactor serves. */
+    public DataAreas dataAreas() {
+        return dataAreas;
     }
 
     // --- from any thread
