@@ -259,7 +259,7 @@ final class Operation {
 
     private void submit(int flags, int length) {
         int object = MapReply.extentObject(reply, extent);
-        Request request = data[--free];
+        Request request = takeDataRequest();
         int requestFlags = switch (op) {
             case Op.WRITE -> making(flags) | (durable ? Op.FUA : 0) | ((flags & MapReply.COMMIT) != 0 && length >= LARGE ? Op.ALLOCATE : 0);
             case Op.ZERO -> making(flags) | parent.flags() & Op.DISCARD;
@@ -537,7 +537,7 @@ final class Operation {
     }
 
     Request takeDataRequest() {
-        return data[--free];
+        return data[--free].noData();
     }
 
     ByteBuffer nameBuffer() {
