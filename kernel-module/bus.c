@@ -16,10 +16,6 @@
 static DEFINE_MUTEX(table_mutex);
 static LIST_HEAD(table);
 
-struct bus_type xsegbd_bus = {
-	.name = XSEGBD_NAME,
-};
-
 static struct xsegbd_device *find(u32 id)
 {
 	struct xsegbd_device *dev;
@@ -168,9 +164,13 @@ static struct attribute *bus_attrs[] = {
 };
 ATTRIBUTE_GROUPS(bus);
 
+struct bus_type xsegbd_bus = {
+	.name = XSEGBD_NAME,
+	.bus_groups = bus_groups,
+};
+
 int xsegbd_bus_register(void)
 {
-	xsegbd_bus.bus_groups = bus_groups;
 	return bus_register(&xsegbd_bus);
 }
 
