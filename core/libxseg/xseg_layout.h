@@ -222,7 +222,7 @@ enum xseg_op {
 #define XSEG_FLAG_UNCLEAN (1u << 7)   /* CLOSE, RENAME: objects may hold what no map names */
 #define XSEG_FLAG_EXACT (1u << 8)     /* READ: EIO where the object ends before the range does */
 #define XSEG_FLAG_LAZY (1u << 9)      /* DELETE: need not be durable when answered */
-#define XSEG_FLAG_ALLOCATE (1u << 10) /* WRITE: the range takes no space yet, and much at once */
+#define XSEG_FLAG_ALLOCATE (1u << 10) /* WRITE: if it is made, take its space in one go; all where the write begins at 0 */
 #define XSEG_FLAG_SIZE_SHIFT 16       /* CREATE: bits 16-21, log2 of the bytes that the object is made with; 0: none */
 
 #endif

@@ -8,7 +8,8 @@
  *    24  u32 length of the first bytes          28  u32 length of the second
  *    32  the first bytes, the second bytes
  *
- * A call that changes something and its record are one step; calls that fail are not recorded. Syncs have a record before and
+ * A call that changes something and its record are one step; calls that fail are not recorded. Calls that are not known here
+ * pass unrecorded, so whoever reads the records compares what they come to with the folder. Syncs have a record before and
  * one after, and are not made: whoever reads the records decides what they do. They take a random time instead, in which
  * others write on.
  */
@@ -99,6 +100,13 @@ void recorder_mark(const char *text)
 	pthread_mutex_lock(&lock);
 	put_names(MARK, text, NULL);
 	pthread_mutex_unlock(&lock);
+}
+
+/* Ends the process where each call that was made is recorded. */
+void recorder_end(void)
+{
+	pthread_mutex_lock(&lock);
+	_exit(0);
 }
 
 /* --- descriptors */

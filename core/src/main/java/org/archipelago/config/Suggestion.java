@@ -3,22 +3,30 @@ package org.archipelago.config;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.Locale;
-import java.util.Optional;
 
-/** Finds the name that was probably meant, by edit distance without regard to case. */
-final class Suggestion {
+/** Finds the name that was probably meant: one that is near by edit distance, or begins so; without regard to case. */
+public final class Suggestion {
     private Suggestion() {}
 
     /** "; did you mean NAME?", or nothing where no name is near. */
-    static String of(String written, Collection<String> names) {
+    public static String of(String written, Collection<String> names) {
         String word = written.toLowerCase(Locale.ROOT);
         int most = Math.max(1, word.length() / 3);
-        Optional<String> nearest = names.stream()
-                .filter(n -> Math.abs(n.length() - word.length()) <= most)
-                .min(Comparator.comparingInt((String n) -> distance(word, n.toLowerCase(Locale.ROOT)))
-                        .thenComparing(Comparator.naturalOrder()))
-                .filter(n -> distance(word, n.toLowerCase(Locale.ROOT)) <= most);
-        return nearest.map(n -> "; did you mean " + n + "?").orElse("");
+        return names.stream()
+            .filter(name -> word.length() > 2 && name.toLowerCase(Locale.ROOT).startsWith(word) || distanceTo(name, word, most) <= most)
+            .min(Comparator.comparingInt((String name) -> distanceTo(name, word, most)).thenComparing(Comparator.naturalOrder()))
+            .map(name -> "; did you mean " + name + "?").orElse("");
+    }
+
+    /** The same, or a full stop: the end of a sentence. */
+    public static String endOfSentence(String written, Collection<String> names) {
+        String near = of(written, names);
+        return near.isEmpty() ? "." : near;
+    }
+
+    /** Only told apart up to that bound: what is written may be long. */
+    private static int distanceTo(String name, String word, int most) {
+        return Math.abs(name.length() - word.length()) > most ? Integer.MAX_VALUE : distance(word, name.toLowerCase(Locale.ROOT));
     }
 
     /** Insertions, deletions, replacements, and swaps of neighbours, one each. */

@@ -58,7 +58,7 @@ public final class Op {
     public static final int EXACT = 1 << 8;
     /** Flags: DELETE need not be durable when it is answered. */
     public static final int LAZY = 1 << 9;
-    /** Flags: WRITE: the range takes no space yet, and much at once. */
+    /** Flags: WRITE: if the object is made, its space is taken in one go, all of it where the write begins at 0. */
     public static final int ALLOCATE = 1 << 10;
 
     private static final String[] NAMES = {

@@ -4,12 +4,12 @@ import java.util.List;
 import java.util.stream.Collectors;
 import org.archipelago.config.Configuration;
 import org.archipelago.config.Role;
+import org.archipelago.config.Suggestion;
 import org.archipelago.ext.ExitCode;
 import org.archipelago.ext.Failure;
 import org.archipelago.ext.command.Session;
 import org.archipelago.ext.node.Mapping;
 import org.archipelago.ext.node.MappingStore;
-import org.archipelago.ext.text.Suggestion;
 import org.archipelago.ext.text.Text;
 
 /** What start, stop and restart do when they are given a role. */
@@ -20,7 +20,7 @@ final class Roles {
     static Role find(Configuration configuration, String name) {
         List<String> names = configuration.roles().stream().map(Role::name).toList();
         return configuration.role(name).orElseThrow(() -> new Failure(ExitCode.NOT_FOUND, "there is no role '" + Text.printable(name)
-            + "'" + Suggestion.of(name, names) + " Roles: " + String.join(", ", names)));
+            + "'" + Suggestion.endOfSentence(name, names) + " Roles: " + String.join(", ", names)));
     }
 
     /** Throws Failure with BUSY where volumes are mapped, whose I/O would wait for the role. */

@@ -5,12 +5,12 @@ import java.io.StringWriter;
 import java.io.UncheckedIOException;
 import java.util.List;
 import java.util.function.Supplier;
+import org.archipelago.config.Suggestion;
 import org.archipelago.ext.Console;
 import org.archipelago.ext.ExitCode;
 import org.archipelago.ext.Failure;
 import org.archipelago.ext.command.CommandSpec.Needs;
 import org.archipelago.ext.node.Backing;
-import org.archipelago.ext.text.Suggestion;
 import org.archipelago.ext.text.Text;
 import org.archipelago.xseg.SegmentException;
 
@@ -77,7 +77,7 @@ public record Program(String name, String verb, String summary, String appendix,
     private CommandSpec find(String word) {
         return commands.stream().filter(c -> c.isCalled(word)).findFirst().orElseThrow(() -> Failure.usage(
             "there is no " + verb + " '" + Text.printable(word) + "'"
-                + Suggestion.of(word, commands.stream().map(CommandSpec::name).toList())
+                + Suggestion.endOfSentence(word, commands.stream().map(CommandSpec::name).toList())
                 + " Try '" + name + " --help'."));
     }
 

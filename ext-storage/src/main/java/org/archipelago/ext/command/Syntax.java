@@ -6,8 +6,8 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import org.archipelago.config.Suggestion;
 import org.archipelago.ext.Failure;
-import org.archipelago.ext.text.Suggestion;
 import org.archipelago.ext.text.Text;
 
 /**
@@ -87,7 +87,7 @@ final class Syntax {
         Optional<Option> found = options.stream().filter(o -> o.names().contains(name)).findFirst();
         return found.orElseThrow(() -> {
             List<String> known = options.stream().flatMap(o -> o.names().stream()).toList();
-            return Failure.usage("'" + who + "' has no option " + Text.printable(name) + Suggestion.of(name, known)
+            return Failure.usage("'" + who + "' has no option " + Text.printable(name) + Suggestion.endOfSentence(name, known)
                 + " Try '" + who + " --help'.");
         });
     }

@@ -4,9 +4,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeSet;
+import org.archipelago.config.Suggestion;
 import org.archipelago.ext.Failure;
 import org.archipelago.ext.node.Names;
-import org.archipelago.ext.text.Suggestion;
 import org.archipelago.ext.text.Text;
 
 /**
@@ -29,7 +29,7 @@ record Parameters(String origin) {
                 if (!name.equals(ORIGIN) && !GANETI.contains(name)) {
                     String written = name.toLowerCase(Locale.ROOT);
                     throw Failure.usage("disk parameter '" + Text.printable(written) + "' is not known"
-                        + Suggestion.of(written, List.of("origin")) + " The provider archipelago knows: origin");
+                        + Suggestion.endOfSentence(written, List.of("origin")) + " The provider archipelago knows: origin");
                 }
             }
         }

@@ -8,8 +8,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
+import org.archipelago.config.Suggestion;
 import org.archipelago.ext.Failure;
-import org.archipelago.ext.text.Suggestion;
 
 /**
  * A table of things of one kind: which columns there are, and how rows are printed. Every table of
@@ -98,7 +98,7 @@ public final class Table<T> {
         List<String> known = columns.stream().map(Column::name).toList();
         int index = known.indexOf(wanted.strip());
         if (index < 0) {
-            throw Failure.usage("there is no column '" + wanted + "'" + Suggestion.of(wanted, known) + " Columns: "
+            throw Failure.usage("there is no column '" + wanted + "'" + Suggestion.endOfSentence(wanted, known) + " Columns: "
                 + String.join(", ", known));
         }
         return columns.get(index);

@@ -97,7 +97,9 @@ final class Check implements Command {
                 case "mendable" -> "'vlmc check --repair " + name + "' mends it";
                 default -> "cannot be mended: restore the object from a copy of the store, or the volume from a backup";
             };
-            console.outLine(name + ": " + finding.get("problem").getAsString() + " (object " + finding.get("object").getAsString() + "; " + what + ")");
+            String problem = finding.get("problem").getAsString();
+            String object = finding.get("object").getAsString();
+            console.outLine(name + ": " + problem + (problem.contains(object) ? " (" : " (object " + object + "; ") + what + ")");
         }
         if (result.has("problem")) {
             console.outLine(name + ": " + result.get("problem").getAsString());

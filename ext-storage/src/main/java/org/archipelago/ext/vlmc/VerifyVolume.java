@@ -55,7 +55,7 @@ final class VerifyVolume implements Command {
             }
         }
         if (!damaged.isEmpty()) {
-            console.errLine(damaged.size() + " objects of " + name + " are damaged: restore them from a copy of the store, or the volume "
+            console.errLine("damaged objects of " + name + ": " + damaged.size() + "; restore them from a copy of the store, or the volume "
                 + "from a backup");
             return ExitCode.DAMAGED;
         }

@@ -3,6 +3,7 @@ package org.archipelago.ext.text;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.List;
+import org.archipelago.config.Suggestion;
 import org.junit.jupiter.api.Test;
 
 class TextTest {
@@ -28,9 +29,9 @@ class TextTest {
     @Test
     void findsWhatWasMeant() {
         List<String> words = List.of("create", "close", "list", "showmapped");
-        assertThat(Suggestion.of("crate", words)).isEqualTo("; did you mean create?");
-        assertThat(Suggestion.of("lsit", words)).isEqualTo("; did you mean list?");
-        assertThat(Suggestion.of("showm", words)).isEqualTo("; did you mean showmapped?");
-        assertThat(Suggestion.of("xyzzy", words)).isEqualTo(".");
+        assertThat(Suggestion.endOfSentence("crate", words)).isEqualTo("; did you mean create?");
+        assertThat(Suggestion.endOfSentence("lsit", words)).isEqualTo("; did you mean list?");
+        assertThat(Suggestion.endOfSentence("showm", words)).isEqualTo("; did you mean showmapped?");
+        assertThat(Suggestion.endOfSentence("xyzzy", words)).isEqualTo(".");
     }
 }

@@ -93,8 +93,8 @@ final class DataJob extends Job {
         return switch (op) {
             case Op.READ -> store.io().read(fd, address, offset, length, (flags & Op.EXACT) != 0, scratch);
             case Op.WRITE -> {
-                if ((flags & Op.ALLOCATE) != 0) {
-                    store.io().allocate(fd, offset, length);
+                if (makes && (flags & Op.ALLOCATE) != 0) {
+                    store.io().allocate(fd, offset, offset == 0 ? Math.max(madeSize(), length) : length);
                 }
                 yield store.io().write(fd, descriptor.hash, address, offset, length, scratch);
             }

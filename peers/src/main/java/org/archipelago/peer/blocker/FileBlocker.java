@@ -175,7 +175,7 @@ public final class FileBlocker implements Peer, Reactor.Poller {
     }
 
     private void write(Request request, Descriptor d, int flags, long address, long offset, long length) {
-        if ((flags & Op.ALLOCATE) != 0 || !store.readsWithoutWaiting() || !pacing.mayWrite(length) || !isWritable(d, offset, length)) {
+        if (!store.readsWithoutWaiting() || !pacing.mayWrite(length) || !isWritable(d, offset, length)) {
             hand(request, d, Op.WRITE, flags, address, offset, length, 0);
             return;
         }

@@ -24,7 +24,7 @@ final class Operation {
     /** Flags of a write to an own object that may have to be made: as long as a block, so that a short one is a damaged one. */
     static final int MAKE = Op.CREATE_ABSENT | Op.sized(VolumeHeader.BLOCK_SHIFT);
     private static final int BLOCK_SHIFT = VolumeHeader.BLOCK_SHIFT;
-    /** Bytes from which on space for a first write is better taken at once than page by page. */
+    /** Bytes from which on a write that makes an object is taken for the first of many: its space is taken at once. */
     private static final int LARGE = 256 << 10;
     /** Most bytes that a pair of STATUS can tell of, in whole units. */
     private static final long MAX_PAIR = 0xFFFFFFFFL & -BlockMap.UNIT;
@@ -261,7 +261,7 @@ final class Operation {
         int object = MapReply.extentObject(reply, extent);
         Request request = takeDataRequest();
         int requestFlags = switch (op) {
-            case Op.WRITE -> making(flags) | (durable ? Op.FUA : 0) | ((flags & MapReply.COMMIT) != 0 && length >= LARGE ? Op.ALLOCATE : 0);
+            case Op.WRITE -> making(flags) | (durable ? Op.FUA : 0) | (length >= LARGE ? Op.ALLOCATE : 0);
             case Op.ZERO -> making(flags) | parent.flags() & Op.DISCARD;
             default -> MapReply.isWholeBlock(reply, object) ? Op.EXACT : 0;
         };

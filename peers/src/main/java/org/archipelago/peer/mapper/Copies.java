@@ -6,6 +6,7 @@ import java.util.Optional;
 import java.util.function.Function;
 import org.archipelago.map.Checkpoint;
 import org.archipelago.map.DamagedMapException;
+import org.archipelago.xseg.Op;
 
 /**
  * Objects of blockerm that are never changed, and are there twice: one that is damaged is read, and repaired, from the other. Where
@@ -65,7 +66,7 @@ final class Copies {
         if (maps.size(second) != first.length || first.length < END) {
             return false;
         }
-        byte[] end = maps.read(second, first.length - END, END, true);
+        byte[] end = maps.read(second, first.length - END, END, Op.EXACT | Op.FRESH);
         return Arrays.equals(end, 0, END, first, first.length - END, first.length);
     }
 

@@ -70,9 +70,9 @@ final class ObjectStore implements Texts {
         return Optional.of(whole.toByteArray());
     }
 
-    /** A part of an object that must be there; exact: all of it, else zeros follow its end. */
-    byte[] read(String object, long offset, int length, boolean exact) {
-        Reply reply = caller.call(Call.of(port, Op.READ, object).flags(exact ? Op.EXACT : 0).range(offset, length));
+    /** A part of an object that must be there; flags: EXACT: all of it, else zeros follow its end; FRESH. */
+    byte[] read(String object, long offset, int length, int flags) {
+        Reply reply = caller.call(Call.of(port, Op.READ, object).flags(flags).range(offset, length));
         check(reply, "cannot read object " + object);
         return reply.data();
     }

@@ -124,7 +124,7 @@ final class Originals {
 
     private Optional<byte[]> head(String object) {
         try {
-            return Optional.of(maps.read(object, 0, HEAD, false));
+            return Optional.of(maps.read(object, 0, HEAD, 0));
         } catch (Failure e) {
             if (e.errno() == Errno.ENOENT) {
                 return Optional.empty();

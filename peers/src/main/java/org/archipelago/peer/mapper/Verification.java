@@ -71,7 +71,7 @@ final class Verification implements LongRuns.Run {
 
     private String problem(Layer layer) {
         try {
-            ByteBuffer contents = reader.read(layer, block);
+            ByteBuffer contents = reader.readFresh(layer, block);
             bytes += contents.limit();
             if (layer instanceof ImageLayer image) {
                 int length = Sha256.withoutTrailingZeros(contents, contents.limit());

@@ -104,6 +104,26 @@ final class ScanTest {
     }
 
     @Test
+    void objectsThatAreMadeByLargeWrites_takeTheirSpaceInOneGo() {
+        try (TestNode node = new TestNode(directory)) {
+            int flags = Op.CREATE_ABSENT | Op.sized(22) | Op.ALLOCATE;
+            write(node, "whole", 0, flags);
+            write(node, "part", 1 << 20, flags);
+            write(node, "before", 1 << 20, flags ^ Op.ALLOCATE);
+            write(node, "before", 0, flags);
+            Map<String, Long> told = scan(node::send, "*", true);
+            assertThat(told.get("whole")).isBetween(4L << 20, 5L << 20);
+            assertThat(told.get("part")).isBetween(256L << 10, 512L << 10);
+            assertThat(told.get("before")).isBetween(512L << 10, 768L << 10);
+        }
+    }
+
+    private static void write(TestNode node, String object, long offset, int flags) {
+        assertThat(node.send(TestNode.call(Op.WRITE, object).flags(flags | Op.FUA).data(new byte[256 << 10])
+            .range(offset, 256 << 10)).status()).isZero();
+    }
+
+    @Test
     void tellsWhatIsInObjects() {
         try (TestNode node = new TestNode(directory)) {
             byte[] every = new byte[256];

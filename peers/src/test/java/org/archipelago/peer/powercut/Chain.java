@@ -98,7 +98,8 @@ final class Chain {
     private void live(long lifeSeed, Path trace) throws IOException, InterruptedException {
         Files.deleteIfExists(trace);
         Path store = Files.createTempDirectory(directory, "store").toRealPath();
-        disk.killed(new Trace.Mark(""), random).write(store);
+        Image begin = disk.killed(new Trace.Mark(""), random);
+        begin.write(store);
         Path said = directory.resolve("said-" + seed);
         ProcessBuilder builder = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
             "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-XX:+UseSerialGC", "-Xmx256m", "-Darchipelago.direct=" + (seed % 4 == 0),
@@ -120,7 +121,19 @@ final class Chain {
         }
         Files.readAllLines(said).stream().filter(line -> line.startsWith(Life.REMOVED))
             .forEach(line -> counts.removedInLives().addAndGet(Integer.parseInt(line.substring(Life.REMOVED.length()))));
+        assertRecorded(begin, trace, store);
         remove(store);
+    }
+
+    /** That there is nothing that the recorder missed. */
+    private void assertRecorded(Image begin, Path trace, Path store) throws IOException {
+        Disk end = new Disk(begin);
+        Trace.read(trace).forEach(end::apply);
+        List<String> different = end.killed(new Trace.Mark(""), random).differences(store);
+        if (!different.isEmpty()) {
+            throw new AssertionError("seed %s, life %s, traces in %s: the recorder missed a call, since these are not as it recorded: %s"
+                .formatted(seed, life, traces, different));
+        }
     }
 
     /** Up to a random event, with which the next life goes on. */

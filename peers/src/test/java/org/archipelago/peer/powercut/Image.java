@@ -6,9 +6,14 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.SortedSet;
+import java.util.TreeSet;
+import java.util.stream.Stream;
 
 /** The files and directories that are left, by their names; a directory's name comes before those in it. */
 record Image(SortedSet<String> directories, SortedMap<String, Contents> files) {
@@ -34,6 +39,43 @@ record Image(SortedSet<String> directories, SortedMap<String, Contents> files) {
         }
         for (Map.Entry<String, Contents> entry : files.entrySet()) {
             write(root.resolve(entry.getKey()), entry.getValue());
+        }
+    }
+
+    /** Names of what is not like this below a directory; empty: nothing. */
+    List<String> differences(Path root) throws IOException {
+        SortedSet<String> names = new TreeSet<>(directories);
+        names.addAll(files.keySet());
+        try (Stream<Path> paths = Files.walk(root)) {
+            paths.filter(path -> !path.equals(root)).forEach(path -> names.add(root.relativize(path).toString()));
+        }
+        List<String> different = new ArrayList<>();
+        for (String name : names) {
+            Path path = root.resolve(name);
+            boolean isLike = files.containsKey(name) ? Files.isRegularFile(path) && isLike(path, files.get(name))
+                : directories.contains(name) && Files.isDirectory(path);
+            if (!isLike) {
+                different.add(name);
+            }
+        }
+        return different;
+    }
+
+    private static boolean isLike(Path file, Contents contents) throws IOException {
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+            if (channel.size() != contents.size) {
+                return false;
+            }
+            ByteBuffer there = ByteBuffer.allocate(DiskFile.PAGE);
+            for (long number = 0; number * DiskFile.PAGE < contents.size; number++) {
+                byte[] page = contents.pages.containsKey(number) ? contents.page(number) : new byte[DiskFile.PAGE];
+                there.clear();
+                int length = channel.read(there, number * DiskFile.PAGE);
+                if (!Arrays.equals(there.array(), 0, length, page, 0, length)) {
+                    return false;
+                }
+            }
+            return true;
         }
     }
 

@@ -54,13 +54,15 @@ public final class Life {
     private static final String TEMPORARY = "t";
     static final String REMOVED = "removed ";
 
-    /** The recorder's own function. */
+    /** The recorder's own functions. */
     private static final class Recorder {
         static {
             Native.register(Recorder.class, NativeLibrary.getInstance("c"));
         }
 
         static native void recorder_mark(byte[] text);
+
+        static native void recorder_end();
     }
 
     private final Node node;
@@ -90,7 +92,7 @@ public final class Life {
         for (Thread thread : threads) {
             thread.join();
         }
-        Runtime.getRuntime().halt(0);
+        Recorder.recorder_end();
     }
 
     private void findWorkpieces() {
