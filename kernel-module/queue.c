@@ -32,19 +32,20 @@
 /* Under the lock. */
 static bool take_pages(struct xsegbd_queue *q, struct xsegbd_slot *slot, unsigned int bytes)
 {
+	u32 pages = DIV_ROUND_UP(bytes, XSEG_PAGE);
 	unsigned long at;
 
-	slot->pages = DIV_ROUND_UP(bytes, XSEG_PAGE);
-	if (!slot->pages)
+	if (!pages)
 		return true;
-	at = bitmap_find_next_zero_area(q->pages, q->nr_pages, q->next_page, slot->pages, 0);
+	at = bitmap_find_next_zero_area(q->pages, q->nr_pages, q->next_page, pages, 0);
 	if (at >= q->nr_pages)
-		at = bitmap_find_next_zero_area(q->pages, q->nr_pages, 0, slot->pages, 0);
+		at = bitmap_find_next_zero_area(q->pages, q->nr_pages, 0, pages, 0);
 	if (at >= q->nr_pages)
 		return false;
-	bitmap_set(q->pages, at, slot->pages);
+	bitmap_set(q->pages, at, pages);
 	slot->page = at;
-	q->next_page = at + slot->pages < q->nr_pages ? at + slot->pages : 0;
+	slot->pages = pages;
+	q->next_page = at + pages < q->nr_pages ? at + pages : 0;
 	return true;
 }
 
@@ -129,6 +130,38 @@ static void describe(struct xsegbd_queue *q, struct xsegbd_slot *slot, struct xs
 	r->submitted_ns = 0;
 }
 
+/* The slot of a request, and its buffer. */
+static blk_status_t take_slot(struct xsegbd_queue *q, struct request *rq)
+{
+	struct xsegbd_slot *slot = &q->slots[rq->tag];
+	blk_status_t status = BLK_STS_OK;
+
+	spin_lock(&q->lock);
+	if (q->lost) {
+		status = BLK_STS_IOERR;
+	} else if (!take_pages(q, slot, has_data(rq) ? blk_rq_bytes(rq) : 0)) {
+		status = BLK_STS_RESOURCE; /* tried again when another is completed */
+	} else {
+		slot->rq = rq;
+		slot->place = XSEGBD_FILLING;
+	}
+	spin_unlock(&q->lock);
+	return status;
+}
+
+/* What could not be sent; false where it is over nevertheless. */
+static bool give_back(struct xsegbd_queue *q, struct xsegbd_slot *slot, struct request *rq)
+{
+	bool ours;
+
+	spin_lock(&q->lock);
+	ours = slot->place == XSEGBD_SENT && slot->rq == rq;
+	if (ours)
+		free_slot(q, slot);
+	spin_unlock(&q->lock);
+	return ours;
+}
+
 static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_queue_data *data)
 {
 	struct xsegbd_queue *q = hctx->driver_data;
@@ -137,21 +170,15 @@ static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_que
 	struct xsegbd_slot *slot = &q->slots[rq->tag];
 	u32 number = q->first_slot + rq->tag, flags;
 	int op = operation(rq, &flags);
-	bool room;
+	blk_status_t status;
 
 	if (op < 0)
 		return BLK_STS_NOTSUPP;
-	if (xs_load(&dev->state) != XSEGBD_SERVED || READ_ONCE(q->lost))
+	if (xs_load(&dev->state) != XSEGBD_SERVED)
 		return BLK_STS_IOERR;
-	spin_lock(&q->lock);
-	room = take_pages(q, slot, has_data(rq) ? blk_rq_bytes(rq) : 0);
-	if (room) {
-		slot->rq = rq;
-		slot->place = XSEGBD_FILLING;
-	}
-	spin_unlock(&q->lock);
-	if (!room)
-		return BLK_STS_RESOURCE;
+	status = take_slot(q, rq);
+	if (status)
+		return status;
 
 	blk_mq_start_request(rq);
 	if (req_op(rq) == REQ_OP_WRITE)
@@ -166,13 +193,7 @@ static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_que
 
 	/* Only a peer that spoils its rings and slots brings this about. */
 	atomic_inc(&dev->rejected);
-	spin_lock(&q->lock);
-	if (slot->place == XSEGBD_SENT && slot->rq == rq) {
-		free_slot(q, slot);
-		room = false;
-	}
-	spin_unlock(&q->lock);
-	return room ? BLK_STS_OK : BLK_STS_IOERR;
+	return give_back(q, slot, rq) ? BLK_STS_IOERR : BLK_STS_OK;
 }
 
 /* --- and back ------------------------------------------------------------------ */

@@ -35,6 +35,8 @@ static int read_header(int fd, const char *path, struct xseg_header *h)
 	memcpy(h, page, sizeof(*h));
 	munmap(page, XSEG_PAGE);
 	h->name[XSEG_NAME_MAX - 1] = 0;
+	if (h->magic != XSEG_MAGIC)
+		return xs_fail(EUCLEAN, "%s is not a device of xsegbd", path);
 	return xs_check_header(h, h->size, h->name);
 }
 
