@@ -53,8 +53,12 @@ final class XsegbdDevice implements Reactor.Poller {
     private State state = State.SERVING;
     private final List<Runnable> whenClosed = new ArrayList<>();
 
-    /** The segment becomes this device's. */
-    XsegbdDevice(Host host, Reactor reactor, int composerPort, VolumeQuery query, String volume, Segment segment) {
+    /**
+     * The segment becomes this device's with {@link #begin}.
+     *
+     * @param closed run when the device is not served any more, on the reactor
+     */
+    XsegbdDevice(Host host, Reactor reactor, int composerPort, VolumeQuery query, String volume, Segment segment, Runnable closed) {
         this.host = host;
         this.reactor = reactor;
         this.composerPort = composerPort;
@@ -64,6 +68,7 @@ final class XsegbdDevice implements Reactor.Poller {
         this.segment = segment;
         this.fd = LibXseg.xseg_device_fd(segment.handle());
         this.requests = new Request[segment.requests()];
+        whenClosed.add(closed);
     }
 
     /** From now on the kernel sends requests. */

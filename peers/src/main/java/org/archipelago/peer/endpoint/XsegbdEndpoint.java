@@ -61,17 +61,18 @@ public final class XsegbdEndpoint implements AutoCloseable {
         Reactor reactor = host.reactorOf(Target.of(volume).hashCode());
         try {
             Segment segment = Segment.joinDevice(path);
-            XsegbdDevice device = new XsegbdDevice(host, reactor, composerPort, queries[reactor.index()], volume, segment);
+            XsegbdDevice device = new XsegbdDevice(host, reactor, composerPort, queries[reactor.index()], volume, segment,
+                () -> devices.remove(volume)); // perhaps since somebody has removed it from the kernel
+            devices.put(volume, device);
             try {
                 Handover.run(reactor, "serve " + path, () -> {
                     device.begin();
                     return true;
                 });
             } catch (RuntimeException e) {
-                segment.close();
+                reactor.execute(() -> device.end(() -> { })); // whether it has begun or not
                 throw e;
             }
-            devices.put(volume, device);
         } catch (SegmentException e) {
             throw new EndpointException(e.errno(), "volume " + volume + " cannot be served through " + path + ": " + e.getMessage());
         }
@@ -100,7 +101,6 @@ public final class XsegbdEndpoint implements AutoCloseable {
                 return true;
             });
             Handover.await(over, "stop serving the device of volume " + volume);
-            devices.remove(volume);
         }
     }
 
