@@ -214,7 +214,7 @@ enum xseg_op {
 
 #define XSEG_FLAG_FUA (1u << 0)       /* durable before the answer */
 #define XSEG_FLAG_FORCE (1u << 1)     /* break what is in the way */
-#define XSEG_FLAG_EXCLUSIVE (1u << 2) /* fail with EEXIST; OPEN: for this node alone */
+#define XSEG_FLAG_EXCLUSIVE (1u << 2) /* fail with EEXIST; OPEN: for this node alone; HASH: of a volume that may be written */
 #define XSEG_FLAG_DISCARD (1u << 3)   /* ZERO: the contents need not be kept at all */
 #define XSEG_FLAG_SHARED (1u << 4)    /* OPEN: another node will take over */
 #define XSEG_FLAG_CREATE (1u << 5)    /* WRITE: make the object where it is absent */

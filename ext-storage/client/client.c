@@ -484,7 +484,8 @@ static unsigned long long start_time(int pid)
 
 /*
  * Whether a daemon that does not listen is about to, by RUN/archipelagod.state: it starts, or it stops, and that may be half
- * of a restart. Who works without it would be in the next one's way.
+ * of a restart. Who works without it would be in the next one's way. A clock that is set in those seconds costs this wait, or one
+ * for nothing, and no more: whoever works has the lock of the identity.
  */
 static bool daemon_comes(void)
 {

@@ -133,7 +133,7 @@ class Node:
     """An ARCHIPELAGO_ROOT. with Node() as node: ends it, and fails where something is left."""
 
     def __init__(self, endpoint="auto", user="archipelago", group="archipelago", processes=(), settings="", store_mib=0, store=None):
-        """store_mib: the store is a file system of its own, of that size; store: that of another node."""
+        """store_mib: the store is a file system of its own, of that size, or of blocks and of maps each; store: that of another node."""
         self.root = "/tmp/a" + uuid.uuid4().hex[:7]  # short: a socket's path has 107 bytes, a volume's name up to 80
         os.mkdir(self.root)
         os.chmod(self.root, 0o755)
@@ -141,9 +141,11 @@ class Node:
         self.owner = user if user_exists(user) else None
         self.store = store or self.root + "/srv"
         self.files = self.root + "/files"  # for the tests
-        if store_mib:
-            os.mkdir(self.store)
-            tool("mount", "-t", "tmpfs", "-o", f"size={store_mib}M", "e2e", self.store)
+        self.file_systems = []
+        for below, mib in zip(("/blocks", "/maps"), store_mib) if isinstance(store_mib, tuple) else [("", store_mib)] if store_mib else []:
+            os.makedirs(self.store + below)
+            tool("mount", "-t", "tmpfs", "-o", f"size={mib}M", "e2e", self.store + below)
+            self.file_systems.append(self.store + below)
         for folder in (self.root + "/etc", self.files, self.store + "/blocks", self.store + "/maps"):
             os.makedirs(folder, exist_ok=True)
         self.give(self.store + "/blocks", self.store + "/maps")
@@ -294,7 +296,7 @@ class Node:
     def mounts(self):
         with open("/proc/self/mountinfo") as f:
             places = [line.split()[4] for line in f]
-        return [p for p in places if p.startswith(self.root + "/") and p != self.store]
+        return [p for p in places if p.startswith(self.root + "/") and p not in self.file_systems]
 
     def sockets(self):
         with open("/proc/net/unix") as f:
@@ -371,8 +373,9 @@ class Node:
             time.sleep(0.05)
         for mount in reversed(self.mounts()):
             subprocess.run(["umount", "-l", mount], stderr=subprocess.DEVNULL, check=False)
-        while self.store.startswith(self.root + "/") and os.path.ismount(self.store):
-            subprocess.run(["umount", "-l", self.store], check=True)
+        for place in self.file_systems:
+            while os.path.ismount(place):
+                subprocess.run(["umount", "-l", place], check=True)
         for path in self.shared_memory():
             os.unlink(path)
         subprocess.run(["rm", "-rf", "--one-file-system", self.root], check=False)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Names, sizes and parameters that cannot be: one clear error each, and nothing has changed."""
 import os
+import random
 
 from images import sparse_image
 from node import MIB, check, equal
@@ -95,6 +96,38 @@ def test_origins(node):
         node.hook("create", "new", code=None, VOL_SIZE="8", EXTP_ORIGIN=origin).complains(code, origin)
     node.hook("create", "new", code=None, VOL_SIZE="8", EXTP_ORIGIN="").complains(2)
     equal(state(node), before, "the store after refused origins")
+
+
+def test_clones_of_other_sizes(node):
+    """Larger: zeros past the origin's end, also where that is in the middle of a block. Smaller: refused, and nothing is left."""
+    for mib in (5, 8):
+        name, data = f"disk{mib}", random.Random(mib).randbytes(mib * MIB)
+        node.hook("create", name, VOL_SIZE=str(mib))
+        device = node.attach(name)
+        with open(device, "r+b", buffering=0) as f:
+            f.write(data)
+        node.hook("snapshot", name, VOL_SNAPSHOT_NAME=name + "-snap")
+        node.hook("detach", name)
+        before = state(node)
+        for size in (1, mib - 1):
+            node.hook("create", "small", code=None, VOL_SIZE=str(size), EXTP_ORIGIN=name + "-snap").complains(2, name + "-snap", str(mib * MIB))
+        equal(state(node), before, "the store after refused clones")
+        for size in (mib, mib + 1, 21):
+            clone = f"clone{mib}-{size}"
+            node.hook("create", clone, VOL_SIZE=str(size), EXTP_ORIGIN=name + "-snap")
+            device, expected = node.attach(clone), data + bytes((size - mib) * MIB)
+            with open(device, "r+b", buffering=0) as f:
+                check(f.read(size * MIB + 1) == expected, f"{clone} is not its origin and zeros behind")
+                f.seek(mib * MIB - 1000)
+                f.write(b"w" * min(3000, (size - mib) * MIB + 1000))
+            node.hook("detach", clone)
+            expected = (expected[:mib * MIB - 1000] + b"w" * 3000 + expected[mib * MIB + 2000:])[:size * MIB]
+            node.vlmc("export", clone, node.files + "/out")
+            with open(node.files + "/out", "rb") as f:
+                check(f.read() == expected, f"{clone} is not what was written over its origin's end")
+        node.vlmc("export", name + "-snap", node.files + "/out")
+        with open(node.files + "/out", "rb") as f:
+            check(f.read() == data, f"{name}-snap has changed")
 
 
 def test_names_that_are_taken(node):

@@ -77,7 +77,8 @@ def test_full_to_the_last_byte():
     """Not even a map's page fits: create and snapshot fail as a whole."""
     with Node(endpoint="none", store_mib=16) as node:
         node.start()
-        node.vlmc("create", "disk", "--size", "64M")
+        for volume in ("closed", "disk"):
+            node.vlmc("create", volume, "--size", "64M")
         node.vlmc("map", "disk")
         disk = Pages(node, "disk")
         disk.write(0)
@@ -92,15 +93,137 @@ def test_full_to_the_last_byte():
         node.vlmc("create", "new", "--size", "8", code=None).complains(7)
         node.hook("create", "new", code=None, VOL_SIZE="8").complains(7)
         node.vlmc("snapshot", "disk", "snap", code=None).complains(7)
-        node.vlmc("resize", "disk", "--size", "128M", code=None)
-        equal(node.volumes(), ["disk"], "volumes")
+        node.vlmc("snapshot", "closed", "snap", code=None).complains(7)
+        for volume in ("closed", "disk"):
+            node.vlmc("resize", volume, "--size", "128M", code=None).complains(7)
+            node.hook("grow", volume, code=None, VOL_SIZE="64", VOL_NEW_SIZE="128").complains(7)
+            equal(node.vlmc("info", "--json", volume).json()["size"], 64 * MIB, f"size of {volume} after a grow that failed")
+        equal(node.volumes(), ["closed", "disk"], "volumes")
         check(set(node.objects()) <= set(before), f"left over: {set(node.objects()) - set(before)}")
         disk.check("while the store is full")
         os.unlink(filler)
         disk.write(1)
-        node.vlmc("snapshot", "disk", "snap")
+        for volume in ("closed", "disk"):
+            node.hook("grow", volume, VOL_SIZE="64", VOL_NEW_SIZE="128")
+            node.vlmc("snapshot", volume, volume + "-snap")
         disk.check("after space was freed")
         node.vlmc("unmap", "disk")
+
+
+def refused(call, *arguments):
+    """Whether an I/O fails for want of space; it must not fail otherwise."""
+    try:
+        call(*arguments)
+        return False
+    except nbd.NbdError as e:
+        equal(errno.errorcode.get(e.number), "ENOSPC", "error on a full store")
+        return True
+
+
+@contextlib.contextmanager
+def filled(folder):
+    """No byte is left."""
+    filler = folder + "/tmp/filler"
+    with open(filler, "wb", buffering=0) as f:
+        try:
+            while f.write(bytes(4096)) == 4096:
+                pass
+        except OSError:
+            pass
+    try:
+        yield
+    finally:
+        os.unlink(filler)
+
+
+def one_store_is_full(folder):
+    with Node(endpoint="none", store_mib=(64, 8)) as node:
+        node.start()
+        image = sparse_image(node.files + "/image", 8 * MIB, pieces=4, seed=1)
+        for volume in ("disk", "closed", "spare"):
+            node.vlmc("create", volume, "--size", "64M")
+            node.vlmc("map", volume)
+        disk, closed, spare = (Pages(node, volume) for volume in ("disk", "closed", "spare"))
+        for number in (0, 1, 4):
+            for pages in (disk, closed, spare):
+                pages.write(number)
+        node.vlmc("snapshot", "disk", "snap")
+        node.vlmc("snapshot", "spare", "spare-snap")
+        node.vlmc("create", "clone", "--snap", "snap", "--size", "96M")
+        disk.write(5)
+        node.vlmc("unmap", "closed")
+        node.vlmc("unmap", "spare")
+        words = [("create", "new", "--size", "8"), ("create", "new2", "--snap", "snap"), ("snapshot", "disk", "s2"), ("snapshot", "closed", "s3"),
+                 ("rename", "closed", "other"), ("rename", "other", "closed"), ("resize", "disk", "--size", "80M"), ("resize", "closed", "--size", "80M"),
+                 ("hash", "snap"), ("import", image, "image"), ("verify", "snap"), ("check", "disk"), ("check", "--repair", "disk"), ("gc",),
+                 ("open", "closed"), ("close", "closed"), ("lock", "closed"), ("unlock", "closed"), ("du",)]
+        hooks = [("setinfo", "disk", {"VOL_METADATA": "originstname+x"}), ("grow", "disk", {"VOL_SIZE": "80", "VOL_NEW_SIZE": "96"}),
+                 ("snapshot", "disk", {"VOL_SNAPSHOT_NAME": "s4"})]
+        failed = []
+        with filled(f"{node.store}/{folder}"):
+            for command in words:
+                before = node.volumes()
+                result = node.vlmc(*command, code=None)
+                if result.code != 0 and command != ("rename", "other", "closed"):
+                    if command[0] == "import" and result.code == 1:
+                        check("No space left" in result.err, f"qemu-img does not say why: {result}")
+                    else:
+                        result.complains(7, most=3)
+                        check(node.store in result.err or "store of" in result.err, f"the store is not named: {result}")
+                    equal(node.volumes(), before, f"volumes after {command} that failed")
+                    failed.append(command)
+            for action, volume, orders in hooks:
+                result = node.hook(action, volume, code=None, **orders)
+                if result.code != 0:
+                    result.complains(7, most=3)
+                    failed.append(action)
+            with nbd.Client(disk.path, "disk") as client:
+                refused(client.write, 20 * MIB, b"x" * MIB)  # into a block of its own
+                refused(client.flush)
+                refused(client.trim, 24 * MIB, 4 * MIB)
+                refused(client.command, nbd.WRITE_ZEROES, 24 * MIB, 65536)
+            disk.check(f"while the store of {folder} is full")
+            node.vlmc("remove", "spare-snap")  # what frees space needs none
+            node.vlmc("remove", "spare")
+            node.kill()
+            node.start()
+            disk.check(f"after a kill while the store of {folder} is full")
+        check(failed, "nothing failed: the store was not full")
+        with nbd.Client(disk.path, "disk") as client:
+            client.flush()
+            client.trim(24 * MIB, 4 * MIB)
+        there = set(node.volumes())
+        for command in words:
+            if command in failed and command[0] != "rename" and not (command[0] in ("create", "import") and command[-1] in there):
+                node.vlmc(*command)
+        for action, volume, orders in hooks:
+            if action in failed:
+                node.hook(action, volume, **orders)
+        node.vlmc("gc")
+        disk.check("when there is space again")
+        for volume in node.volumes():
+            result = node.vlmc("check", volume)
+            check("lost" not in result.out and "mend" not in result.out, f"not clean: {result}")
+        node.vlmc("map", "closed")
+        closed.check("when there is space again")
+        closed.write(9)
+        for volume in ("disk", "closed"):
+            node.vlmc("unmap", volume)
+        for volume in node.volumes():
+            node.vlmc("remove", volume)
+        node.expect_clean(lambda: [p for p in node.objects() if "/id-" in p], "of what was removed")
+        node.vlmc("gc")
+        equal(node.objects(), [], "objects when all volumes are gone")
+
+
+def test_full_blocks():
+    """Only the store of data is full: of each operation all or nothing, and nothing is left over."""
+    one_store_is_full("blocks")
+
+
+def test_full_maps():
+    """Only the store of maps is."""
+    one_store_is_full("maps")
 
 
 def test_read_only_at_the_start():

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Damaged map objects: a clear error that names the volume; the others are not touched, and no wrong data is read."""
+import errno
 import glob
 import os
 import random
@@ -175,3 +176,49 @@ def test_lock_objects():
             result.complains(8, "disk", "unlock -f")
             node.vlmc("unlock", "-f", "disk")
         node.vlmc("remove", "disk")
+
+
+def test_missing_and_short_objects():
+    """What they held is an I/O error, which the log tells with the object's name; all else is read as it was, and nothing foreign."""
+    with Node(endpoint="none") as node:
+        node.start()
+        data = {volume: random.Random(volume).randbytes(16 * MIB) for volume in ("disk", "other")}
+        for volume, contents in data.items():
+            node.vlmc("create", volume, "--size", "16M")
+            node.vlmc("map", volume)
+            with nbd.Client(node.socket(volume), volume) as client:
+                for at in range(0, len(contents), MIB):
+                    client.write(at, contents[at:at + MIB])
+                client.flush()
+            node.vlmc("unmap", volume)
+        node.vlmc("snapshot", "disk", "snap")
+        node.stop()
+        own = node_id(node, "disk")
+        missing, short = (glob.glob(f"{node.store}/blocks/*/{own}-*-0000000{block}")[0] for block in (1, 2))
+        os.unlink(missing)
+        os.truncate(short, 2 * MIB)
+        node.start()
+        for volume in ("disk", "snap"):
+            node.vlmc("map", volume)
+            with nbd.Client(node.socket(volume), volume) as client:
+                for at in range(0, 16 * MIB, MIB // 2):
+                    lost = 4 * MIB <= at < 8 * MIB or 10 * MIB <= at < 12 * MIB
+                    try:
+                        check(client.read(at, MIB // 2) == data["disk"][at:at + MIB // 2], f"{volume} at {at}: not what was written")
+                        check(not lost, f"{volume} at {at}: read, and it is lost")
+                    except nbd.NbdError as e:
+                        equal((errno.errorcode.get(e.number), lost), ("EIO", True), f"error for a read of {volume} at {at}")
+            node.vlmc("unmap", volume)
+        log = node.log()
+        for path in (missing, short):
+            check(os.path.basename(path) in log, f"the log does not name {os.path.basename(path)}")
+        node.vlmc("map", "other")
+        with nbd.Client(node.socket("other"), "other") as client:
+            check(b"".join(client.read(at, MIB) for at in range(0, 16 * MIB, MIB)) == data["other"], "other is not what was written")
+        node.vlmc("unmap", "other")
+        named = node.vlmc("check", "disk", code=None)
+        check(all(os.path.basename(path) in named.out + named.err for path in (missing, short)), f"check does not name both: {named}")
+
+
+def node_id(node, volume):
+    return header(node, volume)["id"]

@@ -55,7 +55,7 @@ def test_provider_is_complete():
     for script in SCRIPTS:
         check(os.path.isfile(os.path.realpath(folder + script)) and os.access(folder + script, os.X_OK), f"{script} is no program")
     with open(folder + "parameters.list") as f:
-        equal([line.split()[0] for line in f if line.strip()], ["origin"], "parameters.list")
+        equal([line.split()[0] for line in f if line.strip()], ["origin", "origin_size"], "parameters.list")
 
 
 def test_by_hooks(node):

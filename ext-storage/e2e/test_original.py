@@ -117,6 +117,13 @@ def test_volumes_of_the_original_are_used_as_they_are():
             expect(node, "clone-snap", contents[root][:65536] + b"\7" * 4096 + contents[root][69632:] + bytes(16 * MIB))
             node.vlmc("remove", "clone")
             node.vlmc("remove", "clone-snap")
+            for size in 12 * MIB, 16 * MIB + 1:
+                node.hook("create", "disk", code=None, VOL_SIZE="16", EXTP_ORIGIN=root, EXTP_ORIGIN_SIZE=str(size)).complains(
+                    2, root, "has 4 blocks", f"{size} bytes (origin_size)")
+            node.hook("create", "disk", code=None, VOL_SIZE="14", EXTP_ORIGIN=root).complains(2, root, "cannot hold")
+            node.hook("create", "disk", VOL_SIZE="14", EXTP_ORIGIN=root, EXTP_ORIGIN_SIZE=str(13 * MIB + 1))
+            expect(node, "disk", contents[root][:14 * MIB])
+            node.vlmc("remove", "disk")
             equal(files_of_the_original(node), before, "files of the original afterwards")
 
 

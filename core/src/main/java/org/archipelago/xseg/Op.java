@@ -42,7 +42,7 @@ public final class Op {
     public static final int FUA = 1;
     /** Flags: break what is in the way. */
     public static final int FORCE = 1 << 1;
-    /** Flags: fail with EEXIST where it exists; OPEN: for this node alone. */
+    /** Flags: fail with EEXIST where it exists; OPEN: for this node alone; HASH: of a volume that may be written. */
     public static final int EXCLUSIVE = 1 << 2;
     /** Flags: ZERO need not keep the space. */
     public static final int DISCARD = 1 << 3;

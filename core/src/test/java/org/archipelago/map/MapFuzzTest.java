@@ -6,16 +6,24 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.Optional;
 import java.util.Random;
+import java.util.function.BiFunction;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import java.util.zip.CRC32C;
+import org.archipelago.map.original.OriginalHeader;
+import org.archipelago.map.original.OriginalMap;
+import org.archipelago.map.original.OriginalV0;
+import org.archipelago.map.original.OriginalV1;
+import org.archipelago.map.original.OriginalV2;
 import org.junit.jupiter.api.Test;
 
 /**
  * What a store holds of maps, mutated, with checksums that are right again: it is refused with its volume named, or it is a map
  * as any other, in which every unit lies in one place that its layer has. Never another exception, never without an end.
- * {@code -Darchipelago.mutations=N}; {@code mvn -Pcoverage} reports which lines of the formats were reached.
+ * {@code -Darchipelago.mutations=N}; ./check looks which lines of the formats were reached.
  */
 class MapFuzzTest {
     private static final int MUTATIONS = Integer.getInteger("archipelago.mutations", 100_000);
@@ -67,7 +75,7 @@ class MapFuzzTest {
                 use.accept(random.nextInt(16) == 0 ? bad : fixed.apply(bad));
                 accepted++;
             } catch (DamagedMapException e) {
-                assertThat(e).hasMessageContaining("volume v cannot be opened");
+                assertThat(e).hasMessageMatching("(?s)volume (v|[0-9a-f]{64}) cannot be opened: .+");
             } catch (IllegalArgumentException e) { // of tables, which belong to no volume
                 assertThat(e.getMessage()).as("seed %d, mutation %d", seed, i).isNotEmpty();
             } catch (RuntimeException | Error e) {
@@ -190,10 +198,38 @@ class MapFuzzTest {
         int accepted = fuzz("headers", good, MapFuzzTest::withCrcLine, bytes -> {
             VolumeHeader header = VolumeHeader.decode("v", bytes);
             assertThat(VolumeHeader.decode("v", header.encode())).isEqualTo(header);
-            header.blocks();
-            header.ownLayer();
+            assertGoesOn(header);
         });
         assertThat(accepted).isGreaterThan(0);
+    }
+
+    /** What can become of it can be read as well. */
+    private static void assertGoesOn(VolumeHeader header) {
+        assertThat(header.blocks()).isBetween(1, 1 << 24);
+        assertThat(header.ownLayer().has(header.blocks() - 1)).isTrue();
+        String checkpoint = Checkpoint.name(header.id(), 9);
+        for (VolumeHeader next : new VolumeHeader[] {header.withSize(1), header.shared(), header.inCheckpoint(checkpoint),
+            header.goesOn(checkpoint, true, 9, 9), header.snapshot(BOOT, checkpoint, "v", 1)}) {
+            assertThat(VolumeHeader.decode("v", next.encode())).isEqualTo(next);
+            assertThat(next.readOnly()).isEqualTo(next.kind() == VolumeHeader.Kind.SNAPSHOT);
+        }
+    }
+
+    @Test
+    void records() {
+        VolumeHeader header = VolumeHeader.create(ID, 10L << 30, VolumeHeader.NONE, "debian13", 1763800000);
+        IdRecord.Maker maker = new IdRecord.Maker("5f0c", "91ab");
+        for (IdRecord good : new IdRecord[] {IdRecord.creating("v", maker, header), IdRecord.live("v", header),
+            IdRecord.renaming("v", "w", header), IdRecord.removing("v", header)}) {
+            int accepted = fuzz("records, " + good.state(), good.encode(), MapFuzzTest::withCrcLine, bytes -> {
+                IdRecord record = IdRecord.decode(ID, bytes);
+                assertThat(IdRecord.decode(ID, record.encode())).isEqualTo(record);
+                assertThat(record.names(record.name())).isTrue();
+                assertThat(record.to().stream().allMatch(record::names)).isTrue();
+                assertThat(record.header().id()).isEqualTo(ID);
+            });
+            assertThat(accepted).isGreaterThan(0);
+        }
     }
 
     @Test
@@ -249,7 +285,85 @@ class MapFuzzTest {
             ImageLayer layer = ImageLayer.read(root, bytes.clone());
             // but for zero hashes at its end, with which it is padded
             assertThat(Arrays.copyOf(layer.table(), imageTable().length)).isEqualTo(imageTable());
+            assertThat(layer).isEqualTo(ImageLayer.of(imageTable())).hasToString("image " + root);
+            for (int block = -1; block <= layer.blocks(); block++) {
+                assertThat(BlockMapTest.written(layer, block)).isEqualTo(layer.has(block) ? layer.object(block).toString() : "");
+            }
         });
         assertThat(accepted).isLessThan(MUTATIONS / 2);
+    }
+
+    // --- the original's: without checksums, but for images, which are named by their root
+
+    /** Every block is of zeros, or in an object that a blocker can have. */
+    private static void use(OriginalMap map) {
+        ForeignLayer layer = map.layer();
+        assertThat(map.blocks()).isEqualTo(map.header().blocks());
+        assertThat(layer.id()).isNotEqualTo(OriginalMap.idOf("v"));
+        for (int block = 0; block < map.blocks(); block++) {
+            if (!map.name(block).matches("|[A-Za-z0-9_+:@-][A-Za-z0-9._+:@-]{0,%d}".formatted(Layer.NAME_MAX - 1))
+                || layer.has(block) == map.name(block).isEmpty()) {
+                throw new AssertionError("block " + block + " is in '" + map.name(block) + "'");
+            }
+        }
+    }
+
+    @Test
+    void originalsImages() {
+        byte[] good = Arrays.copyOf(imageTable(), 512);
+        System.arraycopy(HexFormat.of().parseHex(Sha256.ZERO), 0, good, Sha256.BYTES, Sha256.BYTES);
+        String root = ImageLayer.of(Arrays.copyOf(good, imageTable().length)).root();
+        int[] odd = {0};
+        int accepted = fuzz("the original's images", good, bytes -> bytes, bytes -> {
+            int hashes = 0;
+            while (Sha256.BYTES * (hashes + 1) <= bytes.length && !isZero(bytes, Sha256.BYTES * hashes)) {
+                hashes++;
+            }
+            String own = ImageLayer.of(Arrays.copyOf(bytes, Sha256.BYTES * hashes)).root();
+            use(OriginalV0.decode(odd[0]++ % 4 == 1 ? root : own, bytes));
+        });
+        assertThat(accepted).isGreaterThan(0);
+    }
+
+    private static boolean isZero(byte[] bytes, int hash) {
+        return Arrays.equals(bytes, hash, hash + Sha256.BYTES, new byte[Sha256.BYTES], 0, Sha256.BYTES);
+    }
+
+    @Test
+    void originalsVolumesOfFormat1() {
+        ByteBuffer good = ByteBuffer.allocate(512).order(ByteOrder.LITTLE_ENDIAN);
+        good.putInt(1).putLong((10L << VolumeHeader.BLOCK_SHIFT) - 1);
+        Random random = new Random(4);
+        for (int block = 0; block < 10; block++) {
+            byte[] hash = new byte[Sha256.BYTES];
+            random.nextBytes(hash);
+            good.put((byte) (block % 3 == 0 ? 1 : 0)).put(block % 3 == 1 ? new byte[Sha256.BYTES] : hash);
+        }
+        int accepted = fuzz("the original's volumes of format 1", good.array(), bytes -> bytes,
+            bytes -> use(OriginalV1.decode("v", bytes)));
+        assertThat(accepted).isGreaterThan(0);
+    }
+
+    @Test
+    void originalsVolumesOfFormat2() {
+        byte[] header = ByteBuffer.allocate(512).putInt(0x414d462e).putInt(2).putLong(20L << VolumeHeader.BLOCK_SHIFT)
+            .putInt(1 << VolumeHeader.BLOCK_SHIFT).putInt(1).putLong(3).array();
+        ByteBuffer entries = ByteBuffer.allocate(20 * 128).order(ByteOrder.LITTLE_ENDIAN);
+        for (int block = 0; block < 20; block++) {
+            String object = block % 5 == 0 ? "0".repeat(64) : "v_%016x_%016x".formatted(3, block);
+            byte[] name = object.getBytes(StandardCharsets.US_ASCII);
+            entries.position(128 * block).put((byte) (block % 7 == 0 ? 4 : 3)).putInt(name.length).put(name);
+        }
+        BiFunction<OriginalHeader, byte[], OriginalMap> read = (its, bytes) -> OriginalV2.decode("v", its,
+            object -> Optional.of(bytes).filter(b -> object.equals("v_" + "0".repeat(16))));
+        fuzz("the original's entries of format 2", entries.array(), bytes -> bytes,
+            bytes -> use(read.apply(OriginalV2.header("v", "v", header), bytes)));
+        int accepted = fuzz("the original's headers of format 2", header, bytes -> bytes, bytes -> {
+            OriginalHeader its = OriginalV2.header("v", "v", bytes);
+            if (!its.deleted() && its.size() < 1L << 40) {
+                use(read.apply(its, entries.array()));
+            }
+        });
+        assertThat(accepted).isGreaterThan(0);
     }
 }

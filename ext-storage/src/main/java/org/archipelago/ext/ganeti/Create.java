@@ -14,7 +14,12 @@ final class Create implements Command {
     static final CommandSpec SPEC = CommandSpec.of("create", Needs.DAEMON, "Makes the volume VOL_NAME of VOL_SIZE MiB", Create::new)
         .group(ExtStorage.MAKING)
         .details("Blank, or, with EXTP_ORIGIN, from that snapshot. A volume of that name must not exist. Wholly or not at all.")
-        .appendix("Parameters of the disk\n  origin (EXTP_ORIGIN)      The snapshot that it starts as; without it the disk is blank.\n");
+        .appendix("""
+            Parameters of the disk
+              origin (EXTP_ORIGIN)            The snapshot that it starts as; without it the disk is blank.
+              origin_size (EXTP_ORIGIN_SIZE)  Bytes of an origin that is an image of the original Archipelago (format v0), whose
+                                              map has whole blocks alone. -1: not known. Of other origins it says nothing.
+            """);
 
     @Override
     public ExitCode run(Session session, List<String> operands) {
@@ -26,7 +31,7 @@ final class Create implements Command {
         notes.values().removeIf(String::isEmpty);
         Volumes volumes = session.node().volumes();
         session.node().locks().run(name, session.console(), () -> {
-            volumes.create(name, size, parameters.origin(), notes);
+            volumes.create(name, size, parameters.origin(), parameters.originSize(), notes);
             if (session.console().gone()) {
                 volumes.remove(name); // nobody would ever know of it
             }

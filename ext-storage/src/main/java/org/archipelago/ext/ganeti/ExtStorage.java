@@ -15,7 +15,8 @@ public final class ExtStorage {
             + "and so on, and EXTP_NAME for each parameter of the disk.",
         """
             Parameters of a disk (gnt-instance add --disk 0:size=10G,provider=archipelago,NAME=VALUE)
-              origin   the snapshot that the disk starts as; without it the disk is blank
+              origin        the snapshot that the disk starts as; without it the disk is blank
+              origin_size   bytes of an origin that is an image of the original Archipelago
             """,
         List.of(Create.SPEC, Remove.SPEC, Grow.SPEC, Snapshot.SPEC, Attach.SPEC, Detach.SPEC, Open.SPEC, Close.SPEC, SetInfo.SPEC,
             Verify.SPEC),

@@ -9,7 +9,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.UUID;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.archipelago.ext.ExitCode;
 import org.archipelago.ext.Failure;
@@ -75,11 +77,17 @@ public final class Volumes {
      * @param origin a snapshot; empty: zeros
      */
     public void create(String name, long size, String origin, Map<String, String> metadata) {
+        create(name, size, origin, OptionalLong.empty(), metadata);
+    }
+
+    /** originSize: bytes that an image of the original has, whose map has whole blocks alone. */
+    public void create(String name, long size, String origin, OptionalLong originSize, Map<String, String> metadata) {
         JsonObject ask = new JsonObject();
         ask.addProperty("size", size);
         if (!origin.isEmpty()) {
             ask.addProperty("origin", origin);
         }
+        originSize.ifPresent(bytes -> ask.addProperty("originSize", bytes));
         ask.add("metadata", object(metadata));
         send(call(Op.CREATE, name).data(bytes(ask)), "create");
     }
@@ -160,12 +168,19 @@ public final class Volumes {
      * @return the last answer
      */
     public JsonObject longRun(int op, String name, JsonObject argument, Consumer<JsonObject> eachStep) {
+        return longRun(op, name, argument, () -> false, eachStep);
+    }
+
+    /** isWritten: asked before each step; whether the volume is being written: it then begins while no write is under way. */
+    public JsonObject longRun(int op, String name, JsonObject argument, BooleanSupplier isWritten,
+            Consumer<JsonObject> eachStep) {
         JsonObject ask = argument.deepCopy();
         ask.addProperty("run", UUID.randomUUID().toString());
         boolean done = false;
         try {
             while (true) {
-                JsonObject answer = json(send(Call.of(mapperPort, op, name).data(bytes(ask)), Op.name(op)));
+                Call step = isWritten.getAsBoolean() ? call(op, name).flags(Op.EXCLUSIVE) : Call.of(mapperPort, op, name);
+                JsonObject answer = json(send(step.data(bytes(ask)), Op.name(op)));
                 done = answer.has("done") && answer.get("done").getAsBoolean();
                 eachStep.accept(answer);
                 if (done) {

@@ -1,7 +1,6 @@
 package org.archipelago.ext.vlmc;
 
 import com.beust.jcommander.Parameter;
-import com.google.gson.JsonObject;
 import java.util.List;
 import java.util.Map;
 import org.archipelago.ext.Console;
@@ -19,7 +18,6 @@ import org.archipelago.ext.node.Names;
 import org.archipelago.ext.node.Node;
 import org.archipelago.ext.text.Sizes;
 import org.archipelago.ext.text.Text;
-import org.archipelago.xseg.Op;
 
 /** vlmc import. */
 final class Import implements Command {
@@ -54,23 +52,20 @@ final class Import implements Command {
         String from = format.isEmpty() ? image.format() : format;
         String temporary = Leftovers.newName(node);
         node.volumes().create(temporary, (image.size() + 511) / 512 * 512, "", Map.of());
-        try {
+        try (HashBehind hashing = new HashBehind(node.volumes(), temporary, name)) {
             fill(session, node, from, file, temporary);
             session.console().checkPresent();
-            becomeImage(session.console(), node, temporary, name);
+            becomeImage(session.console(), hashing, name);
         } finally {
             discard(session.console(), node, temporary);
         }
         return ExitCode.OK;
     }
 
-    /** The blocks get the names of their contents; they are in the page cache still, and are not copied. */
-    private static void becomeImage(Console console, Node node, String temporary, String name) {
-        node.volumes().close(temporary);
-        JsonObject argument = new JsonObject();
-        argument.addProperty("into", name);
+    /** Most blocks have the names of their contents by now. */
+    private static void becomeImage(Console console, HashBehind hashing, String name) {
         try (Progress progress = new Progress(console)) {
-            node.volumes().longRun(Op.HASH, temporary, argument, step -> {
+            hashing.finish(step -> {
                 console.checkPresent();
                 progress.say("hashing " + name, step.get("blocks").getAsLong(), step.get("of").getAsLong());
             });

@@ -9,6 +9,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -144,7 +145,7 @@ public final class FileStore implements AutoCloseable {
         return errno;
     }
 
-    private void begin(long now) {
+    private void begin(OptionalLong now) {
         int errno = Errno.EIO;
         try {
             errno = syncAll();
@@ -160,7 +161,7 @@ public final class FileStore implements AutoCloseable {
         for (FileBlocker blocker : blockers) {
             blocker.reactor().execute(blocker::startEnded);
         }
-        removeTemporaries(now);
+        now.ifPresent(this::removeTemporaries);
     }
 
     /** now: by the clock of the file system, which all its users share. */

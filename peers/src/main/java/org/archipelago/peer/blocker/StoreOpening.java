@@ -7,6 +7,7 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.util.OptionalLong;
 import java.util.Set;
 import org.archipelago.posix.Errno;
 import org.archipelago.posix.Posix;
@@ -23,7 +24,7 @@ final class StoreOpening {
     private final StoreLog log;
     private boolean readsWithoutWaiting = true;
     private boolean inMemory;
-    private long now = System.currentTimeMillis();
+    private OptionalLong now = OptionalLong.empty();
 
     StoreOpening(String name, ObjectPath paths, StoreLog log) {
         this.name = name;
@@ -31,8 +32,12 @@ final class StoreOpening {
         this.log = log;
     }
 
-    /** The time by the clock of the store's file system, as far as it told: milliseconds since 1970. */
-    long now() {
+    /**
+     * The time by the clock of the store's file system, in milliseconds since 1970: that of a file that was just made there.
+     * Times of its files can be compared with nothing else; this node's clock may be another, or have jumped. Empty where no
+     * file could be made.
+     */
+    OptionalLong now() {
         return now;
     }
 
@@ -106,6 +111,7 @@ final class StoreOpening {
 
     private void tryToWrite(boolean direct) {
         String path = paths.temporary(StoreFiles.unique() + "-start");
+        lookAtTheClock();
         int errno = StoreFiles.writeFile(path, new byte[1]);
         if (errno == Errno.ENOSPC || errno == Errno.EDQUOT) {
             log.say(Level.WARNING, "it is full: " + Errno.text(errno) + ": writes will fail until there is space");
@@ -115,10 +121,9 @@ final class StoreOpening {
             throw cannotWrite(errno);
         }
         try {
-            now = Files.getLastModifiedTime(Path.of(path), LinkOption.NOFOLLOW_LINKS).toMillis();
             inMemory = MEMORY.contains(Files.getFileStore(Path.of(path)).type());
         } catch (IOException e) {
-            log.say(Level.WARNING, "cannot tell the time and the kind of its file system: " + e);
+            log.say(Level.WARNING, "cannot tell the kind of its file system: " + e);
         }
         int fd = FileCalls.open(path, direct ? Posix.O_RDWR | Posix.O_DIRECT : Posix.O_RDWR, 0);
         FileCalls.unlink(path);
@@ -131,6 +136,20 @@ final class StoreOpening {
             throw new StoreException(-fd, "store " + name + ": direct is True, but the file system of " + paths.root()
                 + " knows no direct I/O (" + Errno.text(-fd) + "): set direct to False or use another file system");
         }
+    }
+
+    /** Of an empty file, which a full store has room for as a rule. */
+    private void lookAtTheClock() {
+        String path = paths.temporary(StoreFiles.unique() + "-clock");
+        if (StoreFiles.writeFile(path, new byte[0]) != 0) {
+            return;
+        }
+        try {
+            now = OptionalLong.of(Files.getLastModifiedTime(Path.of(path), LinkOption.NOFOLLOW_LINKS).toMillis());
+        } catch (IOException e) {
+            log.say(Level.WARNING, "cannot tell the time of its file system: " + e);
+        }
+        FileCalls.unlink(path);
     }
 
     private StoreException cannotWrite(int errno) {

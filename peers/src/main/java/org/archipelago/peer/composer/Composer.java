@@ -30,6 +30,7 @@ public final class Composer implements Peer {
     final Reactor reactor;
     final int mapperPort;
     final int blockerPort;
+    final LostObjects lost = new LostObjects();
     final RequestPool bounces;
     final RequestPool flushRequests;
     private final RequestPool forwards;
@@ -67,6 +68,13 @@ public final class Composer implements Peer {
         switch (request.op()) {
             case Op.READ, Op.WRITE, Op.ZERO, Op.FLUSH, Op.STATUS -> data(request);
             case Op.SNAPSHOT, Op.RESIZE, Op.DELETE, Op.RENAME, Op.OPEN, Op.CLOSE -> exclusive(request);
+            case Op.HASH -> {
+                if (request.has(Op.EXCLUSIVE)) {
+                    exclusive(request);
+                } else {
+                    forward(request, 0, status -> { });
+                }
+            }
             case Op.PING -> request.complete(0);
             default -> forward(request, 0, status -> { });
         }
@@ -188,6 +196,12 @@ public final class Composer implements Peer {
         }
         volume.frozen = true;
         if (volume.inFlight > 0) {
+            return;
+        }
+        if (request.op() == Op.HASH) { // no write is under way: it wants no more, and may take long
+            volume.running = Optional.of(request);
+            forward(request, 0, status -> { });
+            thaw(volume);
             return;
         }
         boolean durable = request.op() != Op.DELETE && !(request.op() == Op.OPEN && request.has(Op.EXCLUSIVE));

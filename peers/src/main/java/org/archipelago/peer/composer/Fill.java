@@ -261,6 +261,9 @@ final class Fill {
 
     private void write() {
         if (mover.status() != 0) {
+            if (mover.status() == Errno.ENOENT) {
+                composer.lost.tell(volume.name, mover.target());
+            }
             end(mover.status() == Errno.ENOENT ? Errno.EIO : mover.status());
             return;
         }

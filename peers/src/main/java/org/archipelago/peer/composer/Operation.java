@@ -300,6 +300,9 @@ final class Operation {
         if (request.status() != 0) {
             // an object that a map names but that is not there is lost data, not an absent volume
             missing |= request.status() == Errno.ENOENT;
+            if (looked && request.status() == Errno.ENOENT) {
+                composer.lost.tell(volume.name, request.target());
+            }
             status = request.status() == Errno.ENOENT ? Errno.EIO : request.status();
             if (writes()) {
                 doubt((int) request.cookie(), (int) request.cookie());

@@ -3,11 +3,14 @@ package org.archipelago.peer.mapper;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.archipelago.map.IdRecord;
 import org.archipelago.map.Layer;
 import org.archipelago.map.VolumeHeader;
+import org.archipelago.map.VolumeLayer;
 
 /**
  * Looks whether a volume is what it should be: header and record, checkpoint and tables in both copies, logs, and whether each
@@ -24,6 +27,8 @@ final class Check implements LongRuns.Run {
     /** Of the present step. */
     private JsonArray findings = new JsonArray();
     private Optional<VolumeState> source = Optional.empty();
+    /** Layers whose objects another volume writes now, by its name, as long as none of them was told of. */
+    private final Map<Layer, String> written = new HashMap<>();
     private boolean begun;
     private int block;
 
@@ -65,18 +70,18 @@ final class Check implements LongRuns.Run {
     /** The header; empty where there is none, and none was made. */
     private Optional<VolumeHeader> header() {
         String object = VolumeHeader.objectOf(name);
-        String problem;
+        String problem = "object " + object + " is missing";
+        Optional<VolumeHeader> found = Optional.empty();
         try {
-            Optional<VolumeHeader> found = store.headers().find(name);
-            if (found.isPresent()) {
-                if (!Originals.isOne(name, found.get())) {
-                    record(found.get());
-                }
-                return found;
-            }
-            problem = "object " + object + " is missing";
+            found = store.headers().find(name);
         } catch (Failure e) {
             problem = e.getMessage();
+        }
+        if (found.isPresent()) {
+            if (!Originals.isOne(name, found.get())) {
+                record(found.get());
+            }
+            return found;
         }
         List<IdRecord> records = new ArrayList<>(store.records().ofName(name));
         records.removeIf(record -> record.state() != IdRecord.State.LIVE);
@@ -132,6 +137,19 @@ final class Check implements LongRuns.Run {
         }
         for (Layer layer : Originals.isOne(name, header) ? List.<Layer>of() : source.get().map.layers()) {
             store.checkTable(layer, repair).ifPresent(this::tell);
+            if (layer instanceof VolumeLayer of && !of.id().equals(header.id())) {
+                writer(of).ifPresent(other -> written.put(of, other));
+            }
+        }
+    }
+
+    /** The volume that writes the objects of a layer: it has not left that epoch, so nobody else can have come to name them. */
+    private Optional<String> writer(VolumeLayer layer) {
+        try {
+            return store.records().find(layer.id()).map(IdRecord::name).filter(other -> store.headers().findOurs(other).filter(found ->
+                found.id().equals(layer.id()) && !found.readOnly() && found.epoch() <= layer.epoch()).isPresent());
+        } catch (Failure e) {
+            return Optional.empty(); // what is wrong with the other one is told by its own check
         }
     }
 
@@ -139,6 +157,9 @@ final class Check implements LongRuns.Run {
         volume.map.forEachNamed(block, (number, of) -> {
             Layer layer = volume.map.layerAt(number);
             String object = layer.object(block).toString();
+            Optional.ofNullable(written.remove(layer)).ifPresent(other -> tell(Finding.lost(object, "block " + block + " of " + name
+                + " lies in object " + object + ", which volume " + other + " writes: one of their maps was changed or copied by"
+                + " hand; bring that of " + name + " back from a copy of the store, or remove it (vlmc remove -f " + name + ")")));
             long size = blocks.size(object);
             if (size < 0) {
                 tell(Finding.lost(object, "block " + block + " is lost: object " + object + " is missing"));

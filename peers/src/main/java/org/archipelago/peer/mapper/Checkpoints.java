@@ -1,5 +1,6 @@
 package org.archipelago.peer.mapper;
 
+import java.lang.System.Logger.Level;
 import java.util.Optional;
 import org.archipelago.map.BlockMap;
 import org.archipelago.map.Checkpoint;
@@ -8,6 +9,8 @@ import org.archipelago.map.VolumeHeader;
 
 /** Checkpoints as the objects that they are. Thread-safe; waits for the store. */
 final class Checkpoints {
+    private static final System.Logger LOG = System.getLogger(Checkpoints.class.getName());
+
     private final Copies copies;
     private final LayerTables tables;
 
@@ -45,8 +48,21 @@ final class Checkpoints {
     /** Makes the checkpoint of a map, durably; returns its name. */
     String put(BlockMap map, String id, int generation) {
         String object = Checkpoint.name(id, generation);
-        copies.put(object, Checkpoint.encode(map, id, generation));
+        try {
+            copies.put(object, Checkpoint.encode(map, id, generation));
+        } catch (Failure e) {
+            tidy(object); // nothing names it yet, and perhaps nobody tries again
+            throw e;
+        }
         return object;
+    }
+
+    private void tidy(String object) {
+        try {
+            delete(object);
+        } catch (Failure e) {
+            LOG.log(Level.WARNING, "an object that nothing needs was not removed: {0}", e.getMessage());
+        }
     }
 
     /** Removes one that nothing names any more. */

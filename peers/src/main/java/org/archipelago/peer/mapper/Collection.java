@@ -134,9 +134,9 @@ final class Collection implements LongRuns.Run {
         named = new Named(context.marks(), part);
         contents = false;
         if (!dryRun) {
-            Optional<String> maker = context.hashers().beginCollection();
-            contents = maker.isEmpty();
-            maker.ifPresent(who -> sayContentsStay("images are being made, or collected, on " + who));
+            Optional<String> hindrance = context.hashers().beginCollection();
+            contents = hindrance.isEmpty();
+            hindrance.ifPresent(this::sayContentsStay);
         }
         marking = new Marking(context.maps(), context.store(), context.ids(), named, !dryRun, tally::damage);
         phase = Phase.MARK;
@@ -172,7 +172,8 @@ final class Collection implements LongRuns.Run {
     // --- sweeping
 
     private Sweep sweep(Phase of, String from) {
-        Garbage garbage = new Garbage(context.store().records(), context.hashers(), context.ids(), named, contents || dryRun);
+        Garbage garbage = new Garbage(context.store().records(), context.store().originals(), context.hashers(), context.ids(),
+            named, contents || dryRun);
         sweptBefore = 0;
         boolean data = of == Phase.BLOCKS;
         ObjectStore objects = data ? context.blocks() : context.maps();

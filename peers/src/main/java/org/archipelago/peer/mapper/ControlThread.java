@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -222,9 +223,11 @@ final class ControlThread {
     private void create(Outcome o) {
         Optional<String> origin = o.argument(json -> json.has("origin") ? Optional.of(json.get("origin").getAsString()) : Optional.empty());
         origin.ifPresent(ControlThread::checkName);
+        OptionalLong originSize = o.argument(json -> json.has("originSize") ? OptionalLong.of(json.get("originSize").getAsLong())
+            : OptionalLong.empty());
         long size = o.argument(json -> json.has("size") ? json.get("size").getAsLong() : 0);
         Map<String, String> metadata = o.argument(json -> json.has("metadata") ? strings(json.getAsJsonObject("metadata")) : Map.of());
-        store.create(o.name, size, origin, metadata);
+        store.create(o.name, size, origin, originSize, metadata);
     }
 
     private static Map<String, String> strings(JsonObject json) {
@@ -295,13 +298,14 @@ final class ControlThread {
     /**
      * Changes a volume under its lease; what was not open is opened for it, and closed again.
      *
+     * @param use CONTROL or REMOVE
      * @param change returns how the volume goes on; empty: not under this name
      */
-    private void change(Outcome o, Function<VolumeState, Optional<VolumeState>> change) {
+    private void change(Outcome o, Use use, Function<VolumeState, Optional<VolumeState>> change) {
         Optional<VolumeState> open = o.state.filter(state -> state.lease != Lease.NONE);
         o.state = Optional.empty();
         open.ifPresent(state -> leases.check(o.name, state.header().id()));
-        VolumeState volume = open.orElseGet(() -> store.open(o.name, Use.CONTROL));
+        VolumeState volume = open.orElseGet(() -> store.open(o.name, use));
         boolean stays = open.isPresent() || volume.resumed;
         try {
             Optional<VolumeState> after = change.apply(volume);
@@ -322,12 +326,12 @@ final class ControlThread {
 
     private void snapshot(Outcome o) {
         String snapshot = name(o, "name");
-        change(o, volume -> Optional.of(store.snapshot(volume, snapshot)));
+        change(o, Use.CONTROL, volume -> Optional.of(store.snapshot(volume, snapshot)));
     }
 
     private void resize(Outcome o) {
         long size = o.request.length();
-        change(o, volume -> {
+        change(o, Use.CONTROL, volume -> {
             store.resize(volume, size);
             return Optional.of(volume);
         });
@@ -345,7 +349,7 @@ final class ControlThread {
             store.deleteSnapshot(o.name, header.id());
             return;
         }
-        change(o, volume -> {
+        change(o, Use.REMOVE, volume -> {
             store.delete(volume);
             reclaim(volume);
             return Optional.empty();
@@ -387,7 +391,7 @@ final class ControlThread {
             store.renameSnapshot(o.name, header.id(), to);
             return;
         }
-        change(o, volume -> {
+        change(o, Use.CONTROL, volume -> {
             volume.unclean |= o.request.has(Op.UNCLEAN);
             store.rename(volume, to);
             return Optional.empty();

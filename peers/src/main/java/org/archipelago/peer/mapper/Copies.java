@@ -6,6 +6,7 @@ import java.util.Optional;
 import java.util.function.Function;
 import org.archipelago.map.Checkpoint;
 import org.archipelago.map.DamagedMapException;
+import org.archipelago.posix.Errno;
 import org.archipelago.xseg.Op;
 
 /**
@@ -66,8 +67,15 @@ final class Copies {
         if (maps.size(second) != first.length || first.length < END) {
             return false;
         }
-        byte[] end = maps.read(second, first.length - END, END, Op.EXACT | Op.FRESH);
-        return Arrays.equals(end, 0, END, first, first.length - END, first.length);
+        try {
+            byte[] end = maps.read(second, first.length - END, END, Op.EXACT | Op.FRESH);
+            return Arrays.equals(end, 0, END, first, first.length - END, first.length);
+        } catch (Failure e) {
+            if (e.errno() != Errno.ENOENT) {
+                throw e;
+            }
+            return false; // it is just being removed
+        }
     }
 
     private static String differ(String object) {

@@ -36,12 +36,13 @@ final class Cursor {
         }
     }
 
+    /** A full store is no reason not to free space: then the next one begins at the beginning. */
     void write(Place place) {
         Map<String, String> fields = new LinkedHashMap<>();
         fields.put("bits", Integer.toString(place.part.bits()));
         fields.put("part", Integer.toString(place.part.index()));
         fields.put("cursor", place.cursor);
-        maps.put(object, TextObject.encode("gc-cursor", VERSION, fields));
+        maps.putIfRoom(object, TextObject.encode("gc-cursor", VERSION, fields));
     }
 
     void delete() {

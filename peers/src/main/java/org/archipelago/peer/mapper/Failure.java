@@ -32,6 +32,11 @@ final class Failure extends RuntimeException {
         return errno;
     }
 
+    /** Whether there was no space for something. */
+    boolean isFull() {
+        return errno == Errno.ENOSPC || errno == Errno.EDQUOT;
+    }
+
     boolean isHalfWay() {
         return halfWay;
     }

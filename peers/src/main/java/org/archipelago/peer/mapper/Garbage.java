@@ -9,6 +9,7 @@ import java.util.Optional;
  */
 final class Garbage {
     private final IdRecords records;
+    private final Originals originals;
     private final Hashers hashers;
     private final Ids ids;
     private final Named named;
@@ -16,9 +17,10 @@ final class Garbage {
     /** The last id that is younger than the marking. */
     private String young = "";
 
-    /** @param contents whether content-addressed objects may be judged: since before the marking nobody can make an image */
-    Garbage(IdRecords records, Hashers hashers, Ids ids, Named named, boolean contents) {
+    /** @param contents whether content-addressed objects, and tables, may be judged: since before the marking nobody makes any */
+    Garbage(IdRecords records, Originals originals, Hashers hashers, Ids ids, Named named, boolean contents) {
         this.records = records;
+        this.originals = originals;
         this.hashers = hashers;
         this.ids = ids;
         this.named = named;
@@ -70,7 +72,8 @@ final class Garbage {
         }
         MapName map = parsed.get();
         if (map instanceof MapName.OfMap of) {
-            return named.isInPart(of.id()) && !named.hasCheckpoint(of.id(), of.generation()) && isBefore(of.id(), of.generation() - 1);
+            return named.isInPart(of.id()) && !named.hasCheckpoint(of.id(), of.generation())
+                && (isBefore(of.id(), of.generation() - 1) || contents && isSnapshot(of.id()));
         }
         if (map instanceof MapName.OfLog of) {
             return named.isInPart(of.id()) && isBefore(of.id(), of.generation());
@@ -84,7 +87,19 @@ final class Garbage {
         if (map instanceof MapName.OfImage of) {
             return contents && named.isInPart(of.root()) && !named.hasImage(of.root());
         }
+        if (map instanceof MapName.OfNames of) {
+            return contents && named.isInPart(of.id()) && !named.hasNames(of.id());
+        }
+        if (map instanceof MapName.OfHidden of) {
+            return !originals.hasAny(of.name());
+        }
         return map instanceof MapName.OfHasher of && hashers.isGivenUp(of.run());
+    }
+
+    /** Of which nobody makes a checkpoint but who makes an image of it. */
+    private boolean isSnapshot(String id) {
+        long found = find(id);
+        return found != Ids.DEAD && found != Ids.UNKNOWN && Ids.epoch(found) == 0;
     }
 
     /** Whether a generation is one that its volume has left. */

@@ -114,6 +114,11 @@ final class Hashers {
         }
     }
 
+    private String atWork(String object) {
+        return "images are being made, or collected, on " + holder(object).map(LockRecord::holder).orElse("an unknown node") + ", object "
+            + object;
+    }
+
     /** Somebody who makes an image, in words. */
     Optional<String> others() {
         String after = "";
@@ -122,7 +127,7 @@ final class Hashers {
             page = maps.list(PREFIX, after);
             for (String object : page.names()) {
                 if (!isGivenUp(object.substring(PREFIX.length()))) {
-                    return Optional.of(holder(object).map(LockRecord::holder).orElse("an unknown node") + ", object " + object);
+                    return Optional.of(atWork(object));
                 }
                 after = object;
             }
@@ -130,13 +135,22 @@ final class Hashers {
         return Optional.empty();
     }
 
-    /** Keeps everybody from making images until {@link #endCollection}; returns who makes one already, or collects, and then does not. */
+    /** Keeps everybody from making images until {@link #endCollection}; returns why not, as where somebody makes one already. */
     synchronized Optional<String> beginCollection() {
         if (!collecting && isMine(COLLECTOR)) {
             maps.delete(COLLECTOR); // of a former life
         }
-        if (collecting || !maps.create(COLLECTOR, record())) {
-            return Optional.of(holder(COLLECTOR).map(LockRecord::holder).orElse("another node") + ", object " + COLLECTOR);
+        boolean created;
+        try {
+            created = !collecting && maps.create(COLLECTOR, record());
+        } catch (Failure e) {
+            if (!e.isFull()) {
+                throw e;
+            }
+            return Optional.of("the store is too full for object " + COLLECTOR);
+        }
+        if (!created) {
+            return Optional.of(atWork(COLLECTOR));
         }
         collecting = true;
         idleSince = System.nanoTime();

@@ -2,6 +2,8 @@ package org.archipelago.peer.mapper;
 
 import com.google.gson.JsonObject;
 import java.nio.ByteBuffer;
+import java.util.Arrays;
+import java.util.BitSet;
 import java.util.Optional;
 import org.archipelago.map.BlockMap;
 import org.archipelago.map.ImageLayer;
@@ -14,18 +16,34 @@ import org.archipelago.posix.Errno;
  * Makes the content-addressed form of a snapshot, block by block: in the end the snapshot's header names a checkpoint over the
  * image, and what only the snapshot used before is garbage. Or makes a snapshot out of a volume that nobody will use any
  * more: its whole objects then become the image's by a new name, and are not copied.
+ *
+ * <p>Such a volume may still be written. A step then begins while no write is under way, and is told from where on there may have
+ * been any since the last such step began: what was hashed from there on is hashed again. So once all is written, one more such
+ * step leaves no hash that is not of what is there, in whatever order it was written. It pays where that is mostly upwards. One
+ * such run of a volume at a time. No object gets its new name before the first step of the other kind: until then the volume is
+ * whole, and removing it leaves nothing.
  */
 final class Hashing implements LongRuns.Run {
+    /** In a step's argument: the first byte that may have been written since the last one. Absent: it is not written any more. */
+    static final String CHANGED_FROM = "changedFrom";
+    /** Blocks below the last one that is written which are left to a later step: they may be written again. */
+    private static final int MARGIN = 9;
+
     private final VolumeStore store;
     private final ObjectStore blocks;
     private final Hashers.Pass pass;
     private final String name;
     private final Optional<String> into;
-    private final VolumeState source;
+    private VolumeState source;
     private final BlockReader reader;
     private final ImageWriter writer;
     private final byte[] table;
     private int block;
+    /** Blocks below it are hashed as they are now. */
+    private int end;
+    /** Blocks that are hashed and not the image's yet; blocks below named have been looked at for that. */
+    private final BitSet toName = new BitSet();
+    private int named;
 
     /**
      * @param pass the right to do this, which is given back at the end
@@ -53,15 +71,35 @@ final class Hashing implements LongRuns.Run {
 
     @Override
     public JsonObject step(JsonObject argument) {
+        boolean follows = argument.has(CHANGED_FROM);
         long begin = System.nanoTime();
-        while (block < source.map.blocks() && System.nanoTime() - begin < LongRuns.STEP_NANOS) {
+        if (follows) {
+            look();
+            block = (int) Math.min(block, argument.get(CHANGED_FROM).getAsLong() >>> source.header().blockShift());
+            end = Math.max(block, lastWritten() - MARGIN);
+        } else if (end < source.map.blocks()) {
+            look();
+            end = source.map.blocks();
+        }
+        while (block < end && System.nanoTime() - begin < LongRuns.STEP_NANOS) {
             hash(block);
             block++;
         }
+        boolean hashed = !follows && block == end;
+        while (hashed && into.isPresent() && named < end && System.nanoTime() - begin < LongRuns.STEP_NANOS) {
+            if (toName.get(named)) {
+                name(named);
+            }
+            named++;
+        }
+        return answer(hashed && (into.isEmpty() || named == end));
+    }
+
+    private JsonObject answer(boolean done) {
         JsonObject answer = new JsonObject();
-        answer.addProperty("blocks", block);
+        answer.addProperty("blocks", into.isPresent() ? (block + named) / 2 : block);
         answer.addProperty("of", source.map.blocks());
-        if (block == source.map.blocks()) {
+        if (done) {
             ImageLayer image = ImageLayer.of(table);
             if (into.isPresent()) {
                 store.imageOf(source, image, into.get());
@@ -76,8 +114,27 @@ final class Hashing implements LongRuns.Run {
         return answer;
     }
 
+    /** The map as it is now. */
+    private void look() {
+        VolumeState now = store.load(name);
+        if (!now.header().id().equals(source.header().id()) || now.map.blocks() != source.map.blocks()) {
+            throw new Failure(Errno.ENOENT, name + " was removed, renamed or changed while it was hashed");
+        }
+        source = now;
+    }
+
+    private int lastWritten() {
+        int last = source.map.blocks() - 1;
+        while (last > block && source.map.isZero(last)) {
+            last--;
+        }
+        return last;
+    }
+
     private void hash(int number) {
         Optional<Layer> whole = source.map.wholeLayer(number);
+        Arrays.fill(table, Sha256.BYTES * number, Sha256.BYTES * (number + 1), (byte) 0);
+        toName.clear(number);
         if (source.map.isZero(number)) {
             return;
         }
@@ -91,12 +148,24 @@ final class Hashing implements LongRuns.Run {
             return;
         }
         byte[] hash = writer.hash(bytes, length);
-        if (into.isPresent() && whole.equals(Optional.of(source.map.layerAt(source.map.own())))) {
-            writer.take(whole.get().object(number).toString(), hash);
-        } else {
-            writer.copy(hash, bytes, length);
-        }
         System.arraycopy(hash, 0, table, Sha256.BYTES * number, Sha256.BYTES);
+        if (into.isEmpty()) {
+            writer.copy(hash, bytes, length);
+        } else {
+            toName.set(number);
+        }
+    }
+
+    /** A block whose hash is known becomes the image's. */
+    private void name(int number) {
+        byte[] hash = Arrays.copyOfRange(table, Sha256.BYTES * number, Sha256.BYTES * (number + 1));
+        Layer own = source.map.layerAt(source.map.own());
+        if (source.map.wholeLayer(number).equals(Optional.of(own))) {
+            writer.take(own.object(number).toString(), hash);
+        } else {
+            ByteBuffer bytes = reader.read(source.map, number);
+            writer.copy(hash, bytes, Sha256.withoutTrailingZeros(bytes, bytes.limit()));
+        }
     }
 
     @Override

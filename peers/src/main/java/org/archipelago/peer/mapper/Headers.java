@@ -3,6 +3,7 @@ package org.archipelago.peer.mapper;
 import java.lang.System.Logger.Level;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.BooleanSupplier;
 import org.archipelago.map.Checkpoint;
 import org.archipelago.map.DamagedMapException;
 import org.archipelago.map.IdRecord;
@@ -129,17 +130,57 @@ final class Headers {
 
     // --- making
 
-    /** Makes the header of what has a record already; where the name is taken, what was made for it goes. */
-    void make(String name, VolumeHeader header) {
-        if (!maps.create(VolumeHeader.objectOf(name), header.encode())) {
-            unmake(header);
-            throw exists(name);
+    /**
+     * Makes a volume or snapshot: its record, then whatever else, then its header. Where that fails, nothing of it stays.
+     *
+     * @param rest makes all that the header names; false: not under these circumstances, so it shall not be made
+     * @return whether it is there
+     */
+    boolean make(String name, VolumeHeader header, BooleanSupplier rest) {
+        try {
+            records.create(name, header);
+            if (!rest.getAsBoolean()) {
+                unmake(header);
+                return false;
+            }
+            if (!maps.create(VolumeHeader.objectOf(name), header.encode())) {
+                throw exists(name);
+            }
+        } catch (Failure e) {
+            unmakeAfter(e, name, header);
+            throw e;
+        } finally {
+            records.endMaking(header.id());
         }
-        records.created(name, header);
+        if (!records.created(name, header)) {
+            withdraw(name, header);
+            throw new Failure(Errno.EAGAIN, "making " + name + " took so long that it was taken for given up: try again");
+        }
+        return true;
+    }
+
+    /** A header may be there although the store said that it could not be made: then all stays, and a collection sees to it. */
+    private void unmakeAfter(Failure failure, String name, VolumeHeader header) {
+        try {
+            if (findOurs(name).filter(found -> found.id().equals(header.id())).isEmpty()) {
+                unmake(header);
+            }
+        } catch (Failure e) {
+            LOG.log(Level.WARNING, "what was made of {0} is left to garbage collection: {1}", name, e.getMessage());
+            failure.addSuppressed(e);
+        }
+    }
+
+    /** Takes back what nobody was told of. */
+    private void withdraw(String name, VolumeHeader header) {
+        if (findOurs(name).filter(found -> found.id().equals(header.id())).isPresent()) {
+            maps.delete(VolumeHeader.objectOf(name));
+        }
+        unmake(header);
     }
 
     /** What there is of a volume that has no header; the record goes last. */
-    void unmake(VolumeHeader header) {
+    private void unmake(VolumeHeader header) {
         if (!header.log().equals(VolumeHeader.NONE)) {
             tidy(header.log());
         }
@@ -184,10 +225,11 @@ final class Headers {
     /** Makes the name of something vanish that cannot be read; what it held is left to garbage collection. */
     boolean removeUnread(String name) {
         originals.hide(name);
-        for (IdRecord record : recordsOf(name)) {
-            records.put(IdRecord.removing(name, record.header()));
-        }
-        return maps.delete(VolumeHeader.objectOf(name));
+        List<IdRecord> found = recordsOf(name);
+        found.forEach(record -> records.putRemoving(name, record.header()));
+        boolean removed = maps.delete(VolumeHeader.objectOf(name));
+        found.forEach(record -> forget(name, record.header())); // says as much as one that says that it goes, and needs no space
+        return removed;
     }
 
     /** Of what has this name, though the header does not say so. */

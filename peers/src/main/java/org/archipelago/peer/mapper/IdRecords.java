@@ -3,9 +3,14 @@ package org.archipelago.peer.mapper;
 import java.lang.System.Logger.Level;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
 import org.archipelago.map.IdRecord;
+import org.archipelago.map.IdRecord.State;
 import org.archipelago.map.VolumeHeader;
 import org.archipelago.posix.Errno;
 
@@ -16,11 +21,19 @@ import org.archipelago.posix.Errno;
  */
 final class IdRecords {
     private static final System.Logger LOG = System.getLogger(IdRecords.class.getName());
-    /** After which the create of another daemon is taken for given up. */
-    private static final long LIFELESS_SECONDS = 24 * 3600;
+    /** Most creates of others that are looked on. */
+    private static final int SIGHTINGS_MOST = 10_000;
 
     private final ObjectStore maps;
     private final IdRecord.Maker me;
+    /** Ids of what this process is making. */
+    private final Set<String> making = ConcurrentHashMap.newKeySet();
+    private final Map<String, Sighting> sightings = new ConcurrentHashMap<>();
+    /** After which a create of another daemon, of which nothing has changed, is taken for given up. */
+    private final long patienceNanos = Long.getLong("archipelago.gc.creates", TimeUnit.HOURS.toMillis(12)) * 1_000_000;
+
+    /** What a create of another daemon has been since a time of this node's monotonic clock. */
+    private record Sighting(IdRecord record, long since) {}
 
     IdRecords(ObjectStore maps, NodeIdentity me) {
         this.maps = maps;
@@ -56,17 +69,28 @@ final class IdRecords {
         return found;
     }
 
-    /** Before anything else of a new volume or snapshot is made. */
+    /** Before anything else of a new volume or snapshot is made; {@link #endMaking} follows, however it comes out. */
     void create(String name, VolumeHeader header) {
+        making.add(header.id());
         put(IdRecord.creating(name, me, header));
     }
 
-    /** The header is there: {@link #create} is over. Fails where it took so long that a collection did not believe in it any more. */
-    void created(String name, VolumeHeader header) {
-        if (!exists(header.id())) {
-            throw new Failure(Errno.EAGAIN, "making " + name + " took so long that it was taken for given up: try again").inHalfWay();
+    /**
+     * The header is there: {@link #create} is over. Where there is no room to say so, the volume's next change or a collection
+     * does.
+     *
+     * @return false where it took so long that a collection has taken it for given up
+     */
+    boolean created(String name, VolumeHeader header) {
+        if (find(header.id()).filter(record -> record.state() != State.REMOVING).isEmpty()) {
+            return false;
         }
-        put(IdRecord.live(name, header));
+        putIfRoom(IdRecord.live(name, header));
+        return true;
+    }
+
+    void endMaking(String id) {
+        making.remove(id);
     }
 
     void put(String name, VolumeHeader header) {
@@ -75,22 +99,28 @@ final class IdRecords {
 
     /** Before the header goes. A full store is no reason not to remove something: then it is put when there is room, or not at all. */
     void putRemoving(String name, VolumeHeader header) {
-        try {
-            put(IdRecord.removing(name, header));
-        } catch (Failure e) {
-            if (e.errno() != Errno.ENOSPC && e.errno() != Errno.EDQUOT) {
-                throw e;
-            }
-        }
+        putIfRoom(IdRecord.removing(name, header));
+    }
+
+    private void putIfRoom(IdRecord record) {
+        maps.putIfRoom(IdRecord.objectOf(record.header().id()), record.encode());
     }
 
     void put(IdRecord record) {
         maps.put(IdRecord.objectOf(record.header().id()), record.encode());
     }
 
-    /** Gives one to a header that has none; harmless where it has got one meanwhile. */
-    void adopt(String name, VolumeHeader header) {
-        maps.create(IdRecord.objectOf(header.id()), IdRecord.live(name, header).encode());
+    /** Gives one to a header that has none; harmless where it has got one meanwhile. False where the store is too full for it. */
+    boolean adopt(String name, VolumeHeader header) {
+        try {
+            maps.create(IdRecord.objectOf(header.id()), IdRecord.live(name, header).encode());
+            return true;
+        } catch (Failure e) {
+            if (!e.isFull()) {
+                throw e;
+            }
+            return false;
+        }
     }
 
     /** All that the volume alone used is gone, its header first of all. Leaves the record to a collection that marks just now; false: it stays. */
@@ -107,9 +137,34 @@ final class IdRecords {
         return maps.delete(IdRecord.objectOf(id));
     }
 
-    /** Whether nobody goes on with a create; that of another daemon gets a day. */
-    boolean isGivenUp(IdRecord record, long nowSeconds) {
+    /** Whether this daemon has made something and does not go on with it: in a former life, or in this one. */
+    boolean isGivenUp(IdRecord record) {
         boolean ours = record.maker().filter(maker -> maker.daemon().equals(me.daemon())).isPresent();
-        return ours ? !record.maker().equals(Optional.of(me)) : nowSeconds - record.header().created() > LIFELESS_SECONDS;
+        return ours && !making.contains(record.header().id());
+    }
+
+    /**
+     * Looks on at a create of another daemon, whose clock is not asked. When nothing of it has changed for long, its record
+     * says that it goes. Should its maker live after all, he sees that when his header is there; a later collection finishes
+     * it, and not this one.
+     *
+     * @return whether it says so now
+     */
+    boolean giveUpIfStill(IdRecord record) {
+        String id = record.header().id();
+        Sighting seen = sightings.get(id);
+        if (seen == null || !seen.record.equals(record)) {
+            if (sightings.size() >= SIGHTINGS_MOST) {
+                sightings.clear();
+            }
+            sightings.put(id, new Sighting(record, System.nanoTime()));
+            return false;
+        }
+        if (System.nanoTime() - seen.since >= patienceNanos) {
+            putRemoving(record.name(), record.header());
+            sightings.remove(id);
+            return true;
+        }
+        return false;
     }
 }

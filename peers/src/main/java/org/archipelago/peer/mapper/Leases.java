@@ -1,6 +1,5 @@
 package org.archipelago.peer.mapper;
 
-import java.nio.charset.StandardCharsets;
 import java.util.Optional;
 import java.util.UUID;
 import org.archipelago.peer.mapper.LockRecord.Kind;
@@ -22,7 +21,8 @@ import org.archipelago.posix.Errno;
  * </pre>
  *
  * <p>Whoever lost the lease, or gave it back after writes that failed, may have left something in objects that no map names.
- * An object {@code doubt-ID} says so to the holders after him, until the volume writes other objects.
+ * An object {@code doubt-ID} says so to the holders after him, until the volume writes other objects. It is his lease,
+ * renamed: so that takes no space.
  */
 final class Leases {
     private static final int ATTEMPTS = 4;
@@ -42,7 +42,9 @@ final class Leases {
         /** A write: what this node shares stays shared. */
         WRITE,
         /** One operation: the same, and what another node shares is left to it. */
-        CONTROL
+        CONTROL,
+        /** The same for one after which the volume is gone. */
+        REMOVE
     }
 
     /**
@@ -135,18 +137,30 @@ final class Leases {
                 continue;
             }
             refuseForeignAdmin(volume, id);
-            if (holder.isPresent() && (!holder.get().shared || use == Use.CONTROL)) {
+            if (holder.isPresent() && (!holder.get().shared || use == Use.CONTROL || use == Use.REMOVE)) {
                 throw new Failure(Errno.EBUSY, "volume " + volume + " is open on " + holder.get().record.holder()
                     + ": close it there (vlmc close " + volume + "), or if that node is dead `vlmc unlock -f " + volume + "`");
             }
-            boolean free = holder.isEmpty() || takeAway(volume, id);
-            if (free && maps.create(leaseObject(id), record(Kind.LEASE).encode())) {
+            boolean free = holder.isEmpty() || takeAway(id);
+            if (free && create(id, use)) {
                 // its holder may have shared it after we looked, and before we made ours
-                boolean over = takeAway(volume, id);
+                boolean over = takeAway(id);
                 return new Taken(!over && !maps.exists(doubtObject(id)), false, false);
             }
         }
         throw new Failure(Errno.EBUSY, "volume " + volume + " is just being opened by another node: try again");
+    }
+
+    /** False where another was faster. */
+    private boolean create(String id, Use use) {
+        try {
+            return maps.create(leaseObject(id), record(Kind.LEASE).encode());
+        } catch (Failure e) {
+            if (use == Use.REMOVE && e.isFull()) {
+                return true; // what frees space must not need any; and others get no lease either
+            }
+            throw e;
+        }
     }
 
     /** Fails where this daemon's lease was broken, and may be another's. */
@@ -164,22 +178,24 @@ final class Leases {
     }
 
     /** Ends the right of a holder who shared; false where there is none any more. */
-    private boolean takeAway(String volume, String id) {
-        if (!maps.exists(sharedObject(id))) {
-            return false;
-        }
-        doubt(volume, id); // before: should we come to our end here, whoever takes the lease next must know
-        return giveAway(id);
+    private boolean takeAway(String id) {
+        return maps.exists(sharedObject(id)) && endInDoubt(sharedObject(id), id);
     }
 
-    /** In one step of those who may try at once; false for all but one. */
-    private boolean giveAway(String id) {
+    /** Ends a right, in one step of those who may try at once; false for all but one. */
+    private boolean end(String right, String id) {
         String taken = "taken-" + id + "-" + UUID.randomUUID().toString().substring(0, 8);
-        if (maps.rename(sharedObject(id), taken) != 0) {
+        if (maps.rename(right, taken) != 0) {
             return false;
         }
         maps.delete(taken);
         return true;
+    }
+
+    /** The same; should we come to our end here, whoever takes the lease next knows of the doubt. */
+    private boolean endInDoubt(String right, String id) {
+        int result = maps.rename(right, doubtObject(id));
+        return result == Errno.EEXIST ? end(right, id) : result == 0;
     }
 
     /** Lets another node take the lease from now on. */
@@ -195,18 +211,14 @@ final class Leases {
         if (holder.isEmpty()) {
             return;
         }
+        String right = holder.get().shared ? sharedObject(id) : leaseObject(id);
         if (!clean) {
-            doubt(volume, id);
-        }
-        if (holder.get().shared) {
-            giveAway(id);
+            endInDoubt(right, id);
+        } else if (holder.get().shared) {
+            end(right, id);
         } else {
-            maps.delete(leaseObject(id));
+            maps.delete(right);
         }
-    }
-
-    private void doubt(String volume, String id) {
-        maps.put(doubtObject(id), ("what was written to " + volume + " last is in doubt\n").getBytes(StandardCharsets.UTF_8));
     }
 
     /** The volume writes other objects from now on, or none. */
@@ -253,10 +265,9 @@ final class Leases {
             refuseForeignAdmin(volume, id);
         }
         maps.delete(adminObject(id));
-        if (force && !leaseIsMine(volume, id) && (maps.exists(leaseObject(id)) || maps.exists(sharedObject(id)))) {
-            doubt(volume, id);
-            maps.delete(leaseObject(id));
-            maps.delete(sharedObject(id));
+        if (force && !leaseIsMine(volume, id)) {
+            endInDoubt(leaseObject(id), id);
+            endInDoubt(sharedObject(id), id);
         }
     }
 

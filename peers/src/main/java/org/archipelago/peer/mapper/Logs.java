@@ -234,12 +234,17 @@ final class Logs {
         }
     }
 
-    /** Removes a log that its volume has left, and tells those who may still look at it. */
+    /** Removes a log that its volume has left, and tells those who may still look at it; where that cannot be told, it stays. */
     boolean remove(String object) {
         try {
             endUnread("of object " + object, object);
         } catch (DamagedMapException e) {
             LOG.log(Level.DEBUG, "nobody can read it: {0}", e.getMessage());
+        } catch (Failure e) {
+            if (!e.isFull()) {
+                throw e;
+            }
+            return false;
         }
         return maps.delete(object);
     }

@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.function.Consumer;
 import org.archipelago.peer.host.Caller;
 import org.archipelago.peer.host.Reactor;
 import org.archipelago.posix.Errno;
@@ -99,12 +100,17 @@ final class LongRuns implements AutoCloseable {
 
     /** Takes a step for a request, and answers it on its reactor. */
     void step(Reactor reactor, Request request) {
+        step(reactor, request, argument -> { });
+    }
+
+    /** more: adds to the request's argument what the mapper knows. */
+    void step(Reactor reactor, Request request, Consumer<JsonObject> more) {
         int op = request.op();
         String name = request.target();
         byte[] argument = request.payload((int) Math.max(0, Math.min(request.length(), Math.min(request.dataLength(), Caller.PAYLOAD_MAX))));
         try {
             threads.execute(() -> {
-                Runnable answer = step(op, name, argument, request);
+                Runnable answer = step(op, name, argument, more, request);
                 reactor.execute(answer);
             });
         } catch (RejectedExecutionException e) {
@@ -112,9 +118,10 @@ final class LongRuns implements AutoCloseable {
         }
     }
 
-    private Runnable step(int op, String name, byte[] bytes, Request request) {
+    private Runnable step(int op, String name, byte[] bytes, Consumer<JsonObject> more, Request request) {
         try {
             JsonObject argument = JsonParser.parseString(new String(bytes, StandardCharsets.UTF_8)).getAsJsonObject();
+            more.accept(argument);
             byte[] answer = step(op, name, argument).toString().getBytes(StandardCharsets.UTF_8);
             return () -> request.reply(answer);
         } catch (Failure e) {

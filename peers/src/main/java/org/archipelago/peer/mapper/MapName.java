@@ -21,12 +21,18 @@ sealed interface MapName {
     /** The table of an image: {@link org.archipelago.map.ImageLayer}; root: hexadecimal. */
     record OfImage(String root) implements MapName {}
 
+    /** The table of objects of the original's; id: hexadecimal, made of their names. */
+    record OfNames(String id) implements MapName {}
+
+    /** What the original has of a name is not shown: {@link Originals}. */
+    record OfHidden(String name) implements MapName {}
+
     /** Somebody makes an image: {@link Hashers}. */
     record OfHasher(String run) implements MapName {}
 
     Pattern NAME = Pattern.compile("map-([0-9a-f]{32})-([0-7][0-9a-f]{7})(?:\\.2)?|log-([0-9a-f]{32})-([0-7][0-9a-f]{7})"
         + "|id-([0-9a-f]{32})|(info|lock|shared|admin|doubt)-([0-9a-f]{32})|(taken)-([0-9a-f]{32})-[0-9a-f]+"
-        + "|img-([0-9a-f]{64})(?:\\.2)?|" + Hashers.PREFIX + "(.+)");
+        + "|img-([0-9a-f]{64})(?:\\.2)?|names-([0-9a-f]{32})(?:\\.2)?|hidden-(.+)|" + Hashers.PREFIX + "(.+)");
 
     static Optional<MapName> parse(String name) {
         Matcher m = NAME.matcher(name);
@@ -39,6 +45,8 @@ sealed interface MapName {
             : m.group(6) != null ? new Beside(m.group(6), m.group(7))
             : m.group(8) != null ? new Beside(m.group(8), m.group(9))
             : m.group(10) != null ? new OfImage(m.group(10))
-            : new OfHasher(m.group(11)));
+            : m.group(11) != null ? new OfNames(m.group(11))
+            : m.group(12) != null ? new OfHidden(m.group(12))
+            : new OfHasher(m.group(13)));
     }
 }

@@ -123,7 +123,14 @@ public final class Mapper implements Peer, Reactor.Poller {
                 volumes.find(request).lookedAt = System.nanoTime() - LOOK_NANOS; // what is read after it is as new
                 control.run(request);
             }
-            case Op.CHECK, Op.HASH, Op.VERIFY, Op.COLLECT, Op.USAGE -> longRuns.step(reactor, request);
+            case Op.HASH -> {
+                if (request.has(Op.EXCLUSIVE)) {
+                    map(request); // of a volume that is being written, though not just now
+                } else {
+                    longRuns.step(reactor, request);
+                }
+            }
+            case Op.CHECK, Op.VERIFY, Op.COLLECT, Op.USAGE -> longRuns.step(reactor, request);
             case Op.LIST, Op.STATUS, Op.SETINFO, Op.LOCK, Op.UNLOCK -> control.run(request);
             default -> request.complete(Errno.EOPNOTSUPP);
         }
@@ -175,6 +182,7 @@ public final class Mapper implements Peer, Reactor.Poller {
                 } else if (volume.lease == Lease.NONE) {
                     open(slot, request);
                 } else {
+                    volume.changedFrom = Math.min(volume.changedFrom, request.offset());
                     answer.write(volume, request);
                 }
             }
@@ -194,6 +202,10 @@ public final class Mapper implements Peer, Reactor.Poller {
                 } else {
                     log(slot, volume).flush(request);
                 }
+            }
+            case Op.HASH -> {
+                long from = volume.lease == Lease.EXCLUSIVE ? volume.takeChangedFrom() : 0;
+                longRuns.step(reactor, request, argument -> argument.addProperty(Hashing.CHANGED_FROM, from));
             }
             case Op.PREPARE -> prepare(slot, volume, request);
             case Op.SEAL -> seal(slot, volume, request);

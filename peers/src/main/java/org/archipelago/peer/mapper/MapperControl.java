@@ -48,22 +48,22 @@ public final class MapperControl implements AutoCloseable {
     /** @param longLog records of a log after which an open volume goes on in another */
     public MapperControl(Caller caller, int blockerbPort, int blockermPort, NodeIdentity me, int requests, boolean upgradeOriginal,
             long longLog) {
-        this.maps = new ObjectStore(caller, blockermPort);
+        this.maps = new ObjectStore(caller, blockermPort, "maps");
         this.leases = new Leases(maps, me);
         this.me = me;
-        ObjectStore blocks = new ObjectStore(caller, blockerbPort);
-        this.store = new VolumeStore(maps, blocks, leases, me, upgradeOriginal);
+        ObjectStore blocks = new ObjectStore(caller, blockerbPort, "data");
+        Hashers hashers = new Hashers(maps, me);
+        this.store = new VolumeStore(maps, blocks, leases, hashers, me, upgradeOriginal);
         this.requests = Math.max(requests, 8);
         this.longLog = longLog;
-        this.longRuns = longRuns(blocks);
+        this.longRuns = longRuns(blocks, hashers);
     }
 
     long longLog() {
         return longLog;
     }
 
-    private LongRuns longRuns(ObjectStore blocks) {
-        Hashers hashers = new Hashers(maps, me);
+    private LongRuns longRuns(ObjectStore blocks, Hashers hashers) {
         Collector collector = new Collector(maps, blocks, store, leases, hashers, me, removers);
         Semaphore usageTurn = new Semaphore(1);
         return new LongRuns(threads("run", LONG_RUN_THREADS), Map.of(

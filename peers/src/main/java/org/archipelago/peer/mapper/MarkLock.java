@@ -83,9 +83,9 @@ final class MarkLock {
         return System.nanoTime() - since >= PATIENCE_NANOS;
     }
 
-    /** Shows that the holder lives. */
+    /** Shows that the holder lives; where there is no room for that, another may take its place. */
     void beat() {
-        maps.put(PULSE, (++pulse + " " + run + "\n").getBytes(StandardCharsets.UTF_8));
+        maps.putIfRoom(PULSE, (++pulse + " " + run + "\n").getBytes(StandardCharsets.UTF_8));
     }
 
     /** Whether it has been this one's all the time. */

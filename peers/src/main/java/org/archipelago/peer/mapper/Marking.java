@@ -41,7 +41,7 @@ final class Marking {
 
     /**
      * @param ids filled with what there is
-     * @param changes gives records to headers that have none; else they are marked as they are
+     * @param changes gives records to headers that have none; else, and on a full store, they are marked as they are
      * @param problems told of what is damaged, and hides nothing
      */
     Marking(ObjectStore maps, VolumeStore store, Ids ids, Named named, boolean changes, Consumer<String> problems) {
@@ -83,9 +83,8 @@ final class Marking {
         try {
             Optional<VolumeHeader> found = store.headers().findOurs(name);
             boolean unrecorded = found.isPresent() && !store.records().exists(found.get().id());
-            if (unrecorded && changes) {
-                store.records().adopt(name, found.get());
-            } else if (unrecorded && !live(name, found.get())) {
+            boolean adopted = unrecorded && changes && store.records().adopt(name, found.get());
+            if (unrecorded && !adopted && !live(name, found.get())) {
                 throw missing(name, found.get());
             }
         } catch (Failure e) {
@@ -108,6 +107,9 @@ final class Marking {
             }
             news = true;
             Optional<VolumeHeader> header = header(record.get());
+            if (header.isPresent() && changes && store.records().isGivenUp(record.get())) {
+                store.records().created(record.get().name(), header.get()); // there was no room for that before
+            }
             boolean seenTwice = record.equals(before); // and no header under its names: it is not just being renamed
             if (header.isPresent() ? live(record.get().name(), header.get()) : seenTwice && withoutHeader(record.get())) {
                 return;
@@ -144,11 +146,13 @@ final class Marking {
 
     /** What there is no header of is gone, or is being made, or has lost it. */
     private boolean withoutHeader(IdRecord record) {
-        boolean gone = record.state() == State.REMOVING
-            || record.state() == State.CREATING && store.records().isGivenUp(record, System.currentTimeMillis() / 1000);
-        if (gone) {
+        boolean creating = record.state() == State.CREATING;
+        if (record.state() == State.REMOVING || creating && store.records().isGivenUp(record)) {
             ids.dead(Named.high(record.header().id()), Named.low(record.header().id()));
             return true;
+        }
+        if (creating && changes && store.records().giveUpIfStill(record)) {
+            header(record).ifPresent(header -> store.records().put(record.name(), header)); // its maker lives, and was faster
         }
         if (record.state() == State.LIVE) {
             problems.accept("volume " + record.name() + " has lost its header (object " + VolumeHeader.objectOf(record.name())

@@ -2,6 +2,7 @@ package org.archipelago.peer.mapper;
 
 import java.nio.ByteBuffer;
 import org.archipelago.map.BlockMap;
+import org.archipelago.map.ForeignLayer;
 import org.archipelago.map.ImageLayer;
 import org.archipelago.map.Layer;
 import org.archipelago.map.Sha256;
@@ -13,6 +14,7 @@ import org.archipelago.map.VolumeLayer;
  * <pre>
  *   object of a volume     a, b: its id      c: epoch &lt;&lt; 32 | block / 64      bit: block % 64
  *   checkpoint             a, b: its id      c: 1 &lt;&lt; 63 | generation          bit: 0       of all parts
+ *   table of names         a, b: its id      c: 1 &lt;&lt; 63                 bit: 1
  *   contents, by hash      a, b, c: the first 192 bits                        bit: 0
  *   table of an image      a, b, c: the first 192 bits of the root            bit: 1
  * </pre>
@@ -76,6 +78,8 @@ final class Named {
             } else if (layer instanceof ImageLayer image) {
                 tables[i] = ByteBuffer.wrap(image.table());
                 inPart(high(image.root()), low(image.root()), third(image.root()), 1);
+            } else if (layer instanceof ForeignLayer foreign) {
+                inPart(high(foreign.id()), low(foreign.id()), Long.MIN_VALUE, 1);
             }
         }
         map.forEachNamed((number, block) -> {
@@ -118,5 +122,9 @@ final class Named {
 
     boolean hasImage(String root) {
         return marks.has(high(root), low(root), third(root), 1);
+    }
+
+    boolean hasNames(String id) {
+        return marks.has(high(id), low(id), Long.MIN_VALUE, 1);
     }
 }

@@ -5,6 +5,7 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import java.io.ByteArrayOutputStream;
+import java.lang.System.Logger.Level;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -19,15 +20,19 @@ import org.archipelago.xseg.Op;
 
 /** The objects behind one blocker's port, for control work: every call waits, and one that changes something until it is answered. Thread-safe. */
 final class ObjectStore implements Texts {
+    private static final System.Logger LOG = System.getLogger(ObjectStore.class.getName());
     /** Most bytes of a text. */
     static final int TEXT_MAX = 16 << 10;
 
     private final Caller caller;
     private final int port;
+    private final String what;
 
-    ObjectStore(Caller caller, int port) {
+    /** @param what is stored there, for messages */
+    ObjectStore(Caller caller, int port, String what) {
         this.caller = caller;
         this.port = port;
+        this.what = what;
     }
 
     /** Names of objects that begin so, after a name, in order; fewer than there are. */
@@ -114,6 +119,18 @@ final class ObjectStore implements Texts {
             write(object, at, piece);
         }
         sync(object);
+    }
+
+    /** The same of what can be done without: where the store is full, all stays as it is. */
+    void putIfRoom(String object, byte[] contents) {
+        try {
+            put(object, contents);
+        } catch (Failure e) {
+            if (!e.isFull()) {
+                throw e;
+            }
+            LOG.log(Level.DEBUG, "done without: {0}", e.getMessage());
+        }
     }
 
     /** What was written to the object before survives a power cut. */
@@ -229,10 +246,20 @@ final class ObjectStore implements Texts {
         return json.toString().getBytes(StandardCharsets.UTF_8);
     }
 
-    private static void check(Reply reply, String what) {
-        if (reply.status() != 0) {
-            String why = reply.message().isEmpty() ? Errno.text(reply.status()) : reply.message();
-            throw new Failure(reply.status(), what + ": " + why);
+    private void check(Reply reply, String failed) {
+        int errno = reply.status();
+        if (errno != 0) {
+            throw new Failure(errno, failed + (reply.message().isEmpty() ? " in the store of " + what + " (the role at port " + port
+                + "): " + Errno.text(errno) + ": " + advice(errno) : ": " + reply.message()));
         }
+    }
+
+    /** Where the blocker said nothing to people, it did so in its log. */
+    private static String advice(int errno) {
+        return switch (errno) {
+            case Errno.ENOSPC, Errno.EDQUOT -> "free space there or add some, then try again";
+            case Errno.EROFS -> "make its file system writable, then try again";
+            default -> "the daemon's log says more";
+        };
     }
 }

@@ -4,6 +4,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
@@ -146,6 +147,22 @@ final class Originals {
         return !isOne(name, header) ? "native" : "original " + header(name).format().name().toLowerCase(Locale.ROOT);
     }
 
+    /**
+     * The header with the size that a volume's origin is said to have, where that is an image, whose map has whole blocks alone;
+     * others know their size.
+     */
+    VolumeHeader ofSize(String name, VolumeHeader header, OptionalLong size) {
+        if (size.isEmpty() || !isOne(name, header) || header(name).format() != Format.V0) {
+            return header;
+        }
+        long bytes = size.getAsLong();
+        if (bytes > header.size() || bytes <= header.size() - header.blockSize()) {
+            throw new Failure(Errno.EINVAL, "image " + name + " has " + header.blocks() + " blocks of " + header.blockSize()
+                + " bytes, which " + bytes + " bytes (origin_size) do not take: one of the two is of another image");
+        }
+        return header.withSize((bytes + BlockMap.UNIT - 1) & -BlockMap.UNIT);
+    }
+
     private OriginalHeader header(String name) {
         return sound(() -> read(name)).orElseThrow(() -> new Failure(Errno.ENOENT, "volume " + name + " does not exist any more"));
     }
@@ -222,9 +239,14 @@ final class Originals {
         return "hidden-" + name;
     }
 
+    /** Whether the original has left anything of a name, whatever it is. */
+    boolean hasAny(String name) {
+        return maps.exists(name) || maps.exists(OriginalV1.objectOf(name));
+    }
+
     /** Before a header of ours goes away: what the original has of its name must not come back. */
     void hide(String name) {
-        if (maps.exists(name) || maps.exists(OriginalV1.objectOf(name))) {
+        if (hasAny(name) && !maps.exists(hiddenObject(name))) { // what is hidden already is removed without any space
             maps.put(hiddenObject(name), TextObject.encode("hidden", HIDDEN_VERSION, Map.of("name", name)));
         }
     }

@@ -47,6 +47,8 @@ final class VolumeState {
     int longer;
     /** An object may hold what a write left there that was never answered. */
     boolean unclean;
+    /** Nothing before this byte was written since it was last taken; at first that is not known. On the reactor alone. */
+    long changedFrom;
     /** Its log is of this life of this node, and can be appended to. */
     boolean goesOn;
     /** The lease was here already when it was asked for: a former life of this daemon took it. */
@@ -124,6 +126,15 @@ final class VolumeState {
             }
         }
         return Optional.of(log).filter(found -> whole && found.generation == generation);
+    }
+
+    // --- what is written
+
+    /** From where on it may have been written since this was asked; no write may be under way. */
+    long takeChangedFrom() {
+        long from = changedFrom;
+        changedFrom = Long.MAX_VALUE;
+        return from;
     }
 
     // --- its header

@@ -6,7 +6,9 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import org.archipelago.map.BlockMap;
 import org.archipelago.map.Checkpoint;
@@ -34,6 +36,7 @@ final class VolumeStore {
     private final ObjectStore maps;
     private final ObjectStore blocks;
     private final Leases leases;
+    private final Hashers hashers;
     private final IdRecords records;
     private final Headers headers;
     private final Notes notes;
@@ -46,10 +49,11 @@ final class VolumeStore {
     /** Ids of volumes that are being renamed: the lease is this daemon's, and about to go. */
     private final Set<String> renamed = ConcurrentHashMap.newKeySet();
 
-    VolumeStore(ObjectStore maps, ObjectStore blocks, Leases leases, NodeIdentity me, boolean upgradeOriginal) {
+    VolumeStore(ObjectStore maps, ObjectStore blocks, Leases leases, Hashers hashers, NodeIdentity me, boolean upgradeOriginal) {
         this.maps = maps;
         this.blocks = blocks;
         this.leases = leases;
+        this.hashers = hashers;
         this.records = new IdRecords(maps, me);
         this.logs = new Logs(maps, me);
         Copies copies = new Copies(maps);
@@ -89,10 +93,10 @@ final class VolumeStore {
     // --- making and removing
 
     /** size: bytes, 0 = the origin's; origin: a snapshot, empty = zeros. */
-    void create(String name, long size, Optional<String> origin, Map<String, String> metadata) {
+    void create(String name, long size, Optional<String> origin, OptionalLong originSize, Map<String, String> metadata) {
         headers.refuseExisting(name);
         for (int attempt = 0; attempt < RETRIES; attempt++) {
-            Optional<VolumeHeader> parent = origin.map(snapshot -> originOf(snapshot, size));
+            Optional<VolumeHeader> parent = origin.map(snapshot -> originOf(snapshot, originSize, size));
             long wanted = size == 0 ? parent.map(VolumeHeader::size).orElse(0L) : size;
             if (wanted <= 0 || wanted > VolumeHeader.MAX_SIZE) {
                 throw new Failure(Errno.EINVAL, "volume " + name + " cannot have " + wanted + " bytes: 1 to "
@@ -104,18 +108,22 @@ final class VolumeStore {
             }
             VolumeHeader header = VolumeHeader.create(newId(), wholeUnits(wanted),
                 parent.map(VolumeHeader::checkpoint).orElse(VolumeHeader.NONE), origin.orElse(VolumeHeader.NONE), now());
-            records.create(name, header);
-            if (parent.isEmpty() || headers.names(origin.get(), parent.get())) {
-                make(name, header, metadata);
+            boolean made = headers.make(name, header, () -> {
+                if (parent.isPresent() && !headers.names(origin.get(), parent.get())) {
+                    return false; // the snapshot went, or became an image, before the record was there
+                }
+                makeEmpty(name, header, metadata);
+                return true;
+            });
+            if (made) {
                 return;
             }
-            records.delete(header.id()); // the snapshot went, or became an image, before the record was there
         }
         throw new Failure(Errno.EAGAIN, "snapshot " + origin.orElse("") + " changes again and again: try again");
     }
 
-    private VolumeHeader originOf(String origin, long size) {
-        VolumeHeader parent = headers.header(origin);
+    private VolumeHeader originOf(String origin, OptionalLong originSize, long size) {
+        VolumeHeader parent = originals.ofSize(origin, headers.header(origin), originSize);
         if (!parent.readOnly()) {
             throw new Failure(Errno.EINVAL, origin + " is a volume, not a snapshot: clone a snapshot of it"
                 + " (vlmc snapshot " + origin + " NAME)");
@@ -127,17 +135,11 @@ final class VolumeStore {
         return parent;
     }
 
-    private void make(String name, VolumeHeader header, Map<String, String> metadata) {
-        try {
-            if (!metadata.isEmpty()) {
-                notes.put(name, header.id(), metadata);
-            }
-            logs.create(name, header.id(), 0, header.epoch(), 1);
-        } catch (Failure e) {
-            headers.unmake(header);
-            throw e;
+    private void makeEmpty(String name, VolumeHeader header, Map<String, String> metadata) {
+        if (!metadata.isEmpty()) {
+            notes.put(name, header.id(), metadata);
         }
-        headers.make(name, header);
+        logs.create(name, header.id(), 0, header.epoch(), 1);
     }
 
     private static long wholeUnits(long size) {
@@ -166,7 +168,7 @@ final class VolumeStore {
 
     /** Makes a snapshot's name vanish; what it holds may be others' too, and is left to garbage collection. */
     void deleteSnapshot(String name, String id) {
-        changeSnapshot(name, id, () -> {
+        changeSnapshot(name, id, Use.REMOVE, () -> {
             VolumeHeader header = headers.header(name);
             headers.remove(name, header);
             maps.delete(Notes.objectOf(id));
@@ -175,7 +177,7 @@ final class VolumeStore {
     }
 
     void renameSnapshot(String name, String id, String to) {
-        changeSnapshot(name, id, () -> headers.rename(name, headers.header(name), to));
+        changeSnapshot(name, id, Use.CONTROL, () -> headers.rename(name, headers.header(name), to));
     }
 
     /** Gives an open volume another name, and its lease back. */
@@ -204,15 +206,16 @@ final class VolumeStore {
         String id = newId();
         VolumeHeader header = new VolumeHeader(id, VolumeHeader.Kind.SNAPSHOT, old.size(), old.blockShift(), 0, 1,
             Checkpoint.name(id, 1), true, VolumeHeader.NONE, VolumeHeader.NONE, now());
-        records.create(snapshot, header);
-        putImage(image, id, 1, old.blocks());
-        headers.make(snapshot, header);
+        headers.make(snapshot, header, () -> {
+            putImage(image, id, 1, old.blocks());
+            return true;
+        });
     }
 
     /** A snapshot goes on with the same contents in the objects of an image. */
     void becomeImage(String snapshot, VolumeHeader header, ImageLayer image) {
         String checkpoint = putImage(image, header.id(), header.generation() + 1, header.blocks());
-        changeSnapshot(snapshot, header.id(), () -> {
+        changeSnapshot(snapshot, header.id(), Use.CONTROL, () -> {
             if (!headers.find(snapshot).equals(Optional.of(header))) {
                 checkpoints.delete(checkpoint);
                 throw new Failure(Errno.ENOENT, "snapshot " + snapshot + " was removed, renamed or changed while it was hashed");
@@ -230,12 +233,12 @@ final class VolumeStore {
     }
 
     /** Changes a snapshot's header, or removes it, as nobody else does meanwhile. */
-    private void changeSnapshot(String name, String id, Runnable change) {
+    private void changeSnapshot(String name, String id, Use use, Runnable change) {
         if (Originals.isOne(name, id)) {
             throw originals.unchangeable(name);
         }
         synchronized (snapshotChanges) {
-            leases.acquire(name, id, Use.CONTROL);
+            leases.acquire(name, id, use);
             try {
                 change.run();
             } finally {
@@ -248,17 +251,19 @@ final class VolumeStore {
 
     /** Makes a volume over the objects of one of the original; origin: what its header says of where it is from. */
     private void makeOver(String original, String name, long size, String origin, Map<String, String> metadata) {
-        BlockMap base = originals.base(original);
-        String id = newId();
-        VolumeHeader header = VolumeHeader.create(id, size, Checkpoint.name(id, 1), origin, now());
-        records.create(name, header);
+        Hashers.Pass pass = hashers.enter(UUID.randomUUID().toString(), name); // a table may be there that no map names yet
         try {
-            checkpoints.put(base, id, 1);
-        } catch (Failure e) {
-            headers.unmake(header);
-            throw e;
+            BlockMap base = originals.base(original);
+            String id = newId();
+            VolumeHeader header = VolumeHeader.create(id, size, Checkpoint.name(id, 1), origin, now());
+            headers.make(name, header, () -> {
+                checkpoints.put(base, id, 1);
+                makeEmpty(name, header, metadata);
+                return true;
+            });
+        } finally {
+            pass.close();
         }
-        make(name, header, metadata);
     }
 
     /**
@@ -332,7 +337,7 @@ final class VolumeStore {
             VolumeState volume = load(name, taken.shared() ? Lease.SHARED : Lease.EXCLUSIVE);
             volume.unclean = !taken.clean();
             volume.resumed = taken.held();
-            VolumeState writable = volume.goesOn ? volume : nextGeneration(volume, freshEpoch(volume), false);
+            VolumeState writable = volume.goesOn || use == Use.REMOVE ? volume : nextGeneration(volume, freshEpoch(volume), false);
             logs.endFormer(writable);
             return writable;
         } catch (DamagedMapException e) {
@@ -565,13 +570,10 @@ final class VolumeStore {
     private void name(String volume, VolumeHeader of, String snapshot) {
         VolumeHeader header = of.snapshot(newId(), of.checkpoint(), volume, now());
         try {
-            records.create(snapshot, header);
-            if (!headers.names(volume, of)) {
-                headers.unmake(header);
+            if (!headers.make(snapshot, header, () -> headers.names(volume, of))) {
                 throw new Failure(Errno.EBUSY, "volume " + volume + " was changed by another node while snapshot " + snapshot
                     + " was made of it: close it here (vlmc close " + volume + ")");
             }
-            headers.make(snapshot, header);
         } catch (Failure e) {
             throw e.inHalfWay();
         }

@@ -4,8 +4,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import static org.assertj.core.api.Assertions.fail;
 
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.archipelago.posix.Errno;
 import org.archipelago.posix.Posix;
@@ -78,6 +86,48 @@ final class FullStoreTest {
             assertThat(again.send(Op.DELETE, "filler").status()).isZero();
             assertThat(again.put("kept", piece).status()).isZero();
             assertThat(again.read("kept", 0, piece.length).data()).isEqualTo(piece);
+        }
+    }
+
+    /** Whose clock is the store's; where that does not tell its time, as without a free inode, none is taken for old. */
+    @Test
+    void oldTemporaries_areRemovedFromAFullStore_byItsOwnClock() throws Exception {
+        new TestNode(directory).close();
+        Path old = directory.resolve("tmp").resolve("dead-1");
+        Files.write(old, new byte[8192]);
+        Files.setLastModifiedTime(old, FileTime.from(Instant.now().minus(2, ChronoUnit.HOURS)));
+        run("mount", "-o", "remount,nr_inodes=16", directory.toString());
+        List<Path> files = new ArrayList<>();
+        IOException full = catchThrowableOfType(() -> {
+            while (files.size() < 16) {
+                files.add(Files.createFile(directory.resolve("tmp").resolve("filler-" + files.size())));
+            }
+        }, IOException.class);
+        assertThat(full).hasMessageContaining("No space left");
+        new TestNode(directory).close();
+        assertThat(old).exists();
+        for (Path file : files) {
+            Files.delete(file);
+        }
+        fill(directory.resolve("tmp").resolve("filler"));
+        try (TestNode node = new TestNode(directory)) {
+            long deadline = System.nanoTime() + 10_000_000_000L;
+            while (Files.exists(old) && System.nanoTime() < deadline) {
+                Thread.sleep(10);
+            }
+            assertThat(old).doesNotExist();
+            assertThat(node.put("kept", new byte[100]).status()).isZero();
+        }
+    }
+
+    private static void fill(Path file) throws IOException {
+        try (OutputStream out = Files.newOutputStream(file)) {
+            for (int i = 0; i < 1 << 16; i++) {
+                out.write(new byte[4096]);
+            }
+            fail("it never gets full");
+        } catch (IOException full) {
+            assertThat(full).hasMessageContaining("No space left");
         }
     }
 

@@ -159,16 +159,17 @@ class UsageTest {
 
     /** With a table of so many places at most. */
     private static JsonObject usage(Node node, int places) {
-        try (Usage usage = new Usage(volumeStore(node), new ObjectStore(node.caller, Node.BLOCKERM),
-                new ObjectStore(node.caller, Node.BLOCKERB), places, new Semaphore(1))) {
+        try (Usage usage = new Usage(volumeStore(node), new ObjectStore(node.caller, Node.BLOCKERM, "maps"),
+                new ObjectStore(node.caller, Node.BLOCKERB, "data"), places, new Semaphore(1))) {
             return toTheEnd(usage::step);
         }
     }
 
     private static VolumeStore volumeStore(Node node) {
-        ObjectStore maps = new ObjectStore(node.caller, Node.BLOCKERM);
+        ObjectStore maps = new ObjectStore(node.caller, Node.BLOCKERM, "maps");
         NodeIdentity me = new NodeIdentity("model", "model.test", Node.BOOT);
-        return new VolumeStore(maps, new ObjectStore(node.caller, Node.BLOCKERB), new Leases(maps, me), me, false);
+        return new VolumeStore(maps, new ObjectStore(node.caller, Node.BLOCKERB, "data"), new Leases(maps, me), new Hashers(maps, me),
+            me, false);
     }
 
     private static void write(Node node, String volume, Random random) {
@@ -321,7 +322,7 @@ class UsageTest {
     void second_waitsUntilTheFirstIsGivenUp() throws Exception {
         try (Node node = new Node("n1", store, 2)) {
             ok(node.json(Op.CREATE, "v", "{\"size\": " + BLOCK + "}"));
-            byte[] header = new ObjectStore(node.caller, Node.BLOCKERM).readText("vol-v").orElseThrow();
+            byte[] header = new ObjectStore(node.caller, Node.BLOCKERM, "maps").readText("vol-v").orElseThrow();
             for (int i = 1; i < VOLUMES; i++) { // so many that the answer has several pages
                 ok(node.caller.call(Call.of(Node.BLOCKERM, Op.WRITE, "vol-volume-with-a-name-that-takes-much-room-" + i)
                     .flags(Op.CREATE_ABSENT).data(header).range(0, header.length)));

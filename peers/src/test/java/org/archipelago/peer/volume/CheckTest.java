@@ -14,6 +14,9 @@ import com.google.gson.JsonParser;
 import java.util.List;
 import java.util.UUID;
 import java.util.stream.Collectors;
+import org.archipelago.map.BlockMap;
+import org.archipelago.map.Checkpoint;
+import org.archipelago.map.VolumeLayer;
 import org.archipelago.peer.host.Caller.Call;
 import org.archipelago.peer.host.Caller.Reply;
 import org.archipelago.posix.Errno;
@@ -171,6 +174,35 @@ class CheckTest {
             lab.store.delete(objects.get(0), false);
             lab.store.put(objects.get(1), bytes(UNIT, 3));
             assertThat(found(node, "v", true)).containsExactlyInAnyOrder("lost " + objects.get(0), "lost " + objects.get(1));
+        }
+    }
+
+    /** As a checkpoint that was copied by hand and made fit does; what a clone names is written by nobody. */
+    @Test
+    void objectsOfAnotherVolumesPresentEpoch_areNamed_withBothVolumes() {
+        try (Lab lab = new Lab()) {
+            Node node = volume(lab);
+            create(node, "other", 4 * BLOCK);
+            ok(node.write("other", 0, bytes(UNIT, 3), 0));
+            snapshot(node, "other", "otherSnap");
+            Lab.clone(node, "s", "clone");
+            lab.kill(node);
+            Node next = lab.node("n1");
+            String v = next.info("v").get("id").getAsString();
+            String other = next.info("other").get("id").getAsString();
+            BlockMap claimed = new BlockMap(4);
+            claimed.own(new VolumeLayer(v, 2));
+            claimed.commit(1, 0, 1024);
+            byte[] checkpoint = Checkpoint.encode(claimed, other, 2);
+            lab.store.put(Checkpoint.name(other, 2), checkpoint);
+            lab.store.put(Checkpoint.secondName(Checkpoint.name(other, 2)), checkpoint);
+            for (String name : List.of("other", "otherSnap")) {
+                Reply reply = check(next, name, true);
+                ok(reply);
+                assertThat(reply.message()).contains(v + "-00000002-00000001").contains("volume v ").contains(name);
+            }
+            assertThat(found(next, "clone", false)).isEmpty();
+            assertThat(found(next, "v", false)).isEmpty();
         }
     }
 

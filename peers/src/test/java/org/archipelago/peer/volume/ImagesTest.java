@@ -13,13 +13,21 @@ import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.archipelago.map.ImageLayer;
+import org.archipelago.map.Sha256;
 import org.archipelago.peer.host.Caller.Call;
 import org.archipelago.peer.host.Caller.Reply;
 import org.archipelago.posix.Errno;
@@ -32,12 +40,13 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(120)
 class ImagesTest {
     private static final int BLOCKS = 6;
+    private static final int PIECE = 256 << 10;
 
     @TempDir
     Path store;
 
     private static Reply step(Node node, int op, String name, JsonObject argument) {
-        return node.caller.call(Call.of(Node.MAPPER, op, name).data(argument.toString().getBytes(java.nio.charset.StandardCharsets.UTF_8)));
+        return node.caller.call(Call.of(Node.MAPPER, op, name).data(argument.toString().getBytes(StandardCharsets.UTF_8)));
     }
 
     /** All steps of a long operation; the last answer, with all that was damaged. */
@@ -45,9 +54,7 @@ class ImagesTest {
         argument.addProperty("run", UUID.randomUUID().toString());
         JsonArray damaged = new JsonArray();
         while (true) {
-            Reply reply = step(node, op, name, argument);
-            ok(reply);
-            JsonObject answer = JsonParser.parseString(reply.message()).getAsJsonObject();
+            JsonObject answer = parse(step(node, op, name, argument));
             if (answer.has("damaged")) {
                 damaged.addAll(answer.getAsJsonArray("damaged"));
             }
@@ -56,6 +63,11 @@ class ImagesTest {
                 return answer;
             }
         }
+    }
+
+    private static JsonObject parse(Reply reply) {
+        ok(reply);
+        return JsonParser.parseString(reply.message()).getAsJsonObject();
     }
 
     private static JsonObject hash(Node node, String snapshot) {
@@ -164,6 +176,123 @@ class ImagesTest {
         try (Node node = new Node("n1", store, 2)) {
             assertContents(node, "image", contents);
         }
+    }
+
+    @Test
+    void volumeThatIsStillWritten_isHashedBehindItsWriter() throws Exception {
+        int blocks = 24;
+        long size = blocks * BLOCK;
+        byte[] contents = new byte[(int) size];
+        long seed = Long.getLong("archipelago.seed", System.nanoTime());
+        System.out.println("ImagesTest: -Darchipelago.seed=" + seed);
+        Random random = new Random(seed);
+        try (Node node = new Node("n1", store, 2)) {
+            create(node, "temporary", size);
+            JsonObject run = new JsonObject();
+            run.addProperty("run", "f0");
+            run.addProperty("into", "image");
+            int hashed = 0;
+            for (int block = 0; block < blocks; block++) {
+                byte[] data = new byte[(int) BLOCK];
+                int kind = random.nextInt(4); // zeros, an equal one, half a block, a whole one
+                if (kind > 0) {
+                    (kind == 1 ? new Random(1) : random).nextBytes(data);
+                    int length = (int) (kind == 2 ? BLOCK / 2 : BLOCK);
+                    Arrays.fill(data, length, data.length, (byte) 0);
+                    for (int at = 0; at < length; at += PIECE) {
+                        ok(node.write("temporary", block * BLOCK + at, Arrays.copyOfRange(data, at, at + PIECE), 0));
+                    }
+                }
+                System.arraycopy(data, 0, contents, (int) (block * BLOCK), data.length);
+                ok(node.call(Op.FLUSH, "temporary"));
+                JsonObject answer = follow(node, run);
+                assertThat(answer.has("done")).isFalse();
+                assertThat(answer.get("stored").getAsInt()).isZero(); // the volume is whole
+                assertThat(answer.get("blocks").getAsInt()).isBetween(hashed, block);
+                hashed = answer.get("blocks").getAsInt();
+            }
+            assertThat(hashed).isGreaterThan(0);
+            becomesImage(node, run, contents);
+        }
+        assertThat(objects("blocks", "")).filteredOn(name -> name.matches("[0-9a-f]{32}-.*|part-.*")).isEmpty();
+        assertThat(objects("maps", "hash-")).isEmpty();
+        try (Node node = new Node("n1", store, 2)) {
+            assertContents(node, "image", contents);
+        }
+    }
+
+    @Test
+    void volumeThatIsWrittenInAnyOrder_isHashedAsItIsInTheEnd() throws Exception {
+        int blocks = 40;
+        byte[] contents = new byte[(int) (blocks * BLOCK)];
+        long seed = Long.getLong("archipelago.seed", System.nanoTime());
+        System.out.println("ImagesTest: -Darchipelago.seed=" + seed);
+        Random random = new Random(seed);
+        JsonObject run = new JsonObject();
+        run.addProperty("run", "f0");
+        run.addProperty("into", "image");
+        AtomicBoolean written = new AtomicBoolean();
+        AtomicInteger steps = new AtomicInteger();
+        try (Node node = new Node("n1", store, 2)) {
+            create(node, "temporary", contents.length);
+            contents[contents.length - 1] = 1;
+            ok(node.write("temporary", contents.length - 1, new byte[] {1}, 0)); // so that all blocks are followed
+            CompletableFuture<JsonObject> follower = CompletableFuture.supplyAsync(() -> {
+                JsonObject answer = follow(node, run);
+                while (!written.get()) {
+                    steps.incrementAndGet();
+                    answer = follow(node, run);
+                }
+                return follow(node, run);
+            });
+            for (int i = 0; i < 600; i++) {
+                int at = random.nextInt(contents.length - PIECE);
+                int length = 1 + random.nextInt(PIECE);
+                int kind = random.nextInt(20);
+                if (kind == 0) {
+                    ok(node.call(Op.CLOSE, "temporary")); // what was written before the next OPEN nobody remembers
+                } else if (kind < 4) {
+                    at &= (int) -BLOCK;
+                    length = (int) BLOCK;
+                    Arrays.fill(contents, at, at + length, (byte) 0);
+                    ok(node.zero("temporary", at, length, kind == 1 ? Op.DISCARD : 0));
+                } else {
+                    byte[] bytes = bytes(length, random.nextInt());
+                    System.arraycopy(bytes, 0, contents, at, length);
+                    ok(node.write("temporary", at, bytes, 0));
+                }
+            }
+            written.set(true);
+            assertThat(follower.get().get("stored").getAsInt()).isZero();
+            System.out.println("ImagesTest: " + steps + " steps while it was written");
+            becomesImage(node, run, contents);
+        }
+    }
+
+    /** A step while the volume may be written. */
+    private static JsonObject follow(Node node, JsonObject run) {
+        return parse(node.caller.call(Call.of(Node.COMPOSER, Op.HASH, "temporary").flags(Op.EXCLUSIVE)
+            .data(run.toString().getBytes(StandardCharsets.UTF_8))));
+    }
+
+    /** All is written: the rest is hashed, and it is an image with these contents, by its blocks and by its root. */
+    private static void becomesImage(Node node, JsonObject run, byte[] contents) {
+        follow(node, run);
+        ok(node.call(Op.CLOSE, "temporary"));
+        JsonObject answer = parse(step(node, Op.HASH, "temporary", run));
+        assertThat(answer.get("done").getAsBoolean()).isTrue();
+        ok(node.call(Op.DELETE, "temporary"));
+        assertContents(node, "image", contents);
+        Sha256 sha256 = new Sha256();
+        byte[] table = new byte[(int) (contents.length / BLOCK) * Sha256.BYTES];
+        for (int block = 0; block < contents.length / BLOCK; block++) {
+            ByteBuffer bytes = ByteBuffer.wrap(contents, (int) (block * BLOCK), (int) BLOCK).slice();
+            int length = Sha256.withoutTrailingZeros(bytes, bytes.limit());
+            if (length > 0) {
+                System.arraycopy(sha256.of(bytes.limit(length)), 0, table, block * Sha256.BYTES, Sha256.BYTES);
+            }
+        }
+        assertThat(answer.get("root").getAsString()).isEqualTo(ImageLayer.of(table).root());
     }
 
     @Test

@@ -11,6 +11,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -21,6 +23,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.archipelago.peer.host.Caller.Call;
 import org.archipelago.peer.host.Caller.Reply;
@@ -40,7 +43,7 @@ final class OriginalVolumesTest {
     private static final byte[] BB = "BB".getBytes(StandardCharsets.US_ASCII);
     private static final String HASH_A = "559aead08264d5795d3909718cdd05abd49572e84fe55590eef31a88a08fdffd";
     private static final String HASH_BB = "fc686c314491e1f68bf1899fc54b2327353c44dd1ab4ed56538ef623edd1e866";
-    private static final String NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    static final String NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     /** The image of A, zeros, BB. */
     private static final String IMAGE = "2c9b74955be2d601b6e65dd00abbb174044cbf85260e7672ffe0acd2640f9e02";
     private static final String OWN_1 = "77e2bf983a4f11743101891ad5d55b941d893c1d09e40ae777146a4f7d01b1d2";
@@ -75,7 +78,7 @@ final class OriginalVolumesTest {
         maps.put("removed2", "414d462e 00000002 0000000000000000 00400000 00000002 0000000000000005");
     }
 
-    private static String entry(int flags, String name) {
+    static String entry(int flags, String name) {
         return "%02x %02x000000".formatted(flags, name.length()) + ascii(name) + "00".repeat(123 - name.length());
     }
 
@@ -174,6 +177,17 @@ final class OriginalVolumesTest {
             snapshot(node, "clone1", "clone1-snap");
             Lab.clone(node, "clone1-snap", "clone11");
             assertRefused(node.json(Op.CREATE, "small", "{\"origin\": \"" + IMAGE + "\", \"size\": 4194304}"), Errno.EINVAL, "cannot hold");
+            String small = "{\"origin\": \"" + IMAGE + "\", \"size\": 9437184, \"originSize\": ";
+            for (long bad : new long[] {-1, 0, 2 * BLOCK, 3 * BLOCK + 1, Long.MAX_VALUE}) {
+                assertRefused(node.json(Op.CREATE, "small", small + bad + "}"), Errno.EINVAL, "has 3 blocks");
+            }
+            assertRefused(node.json(Op.CREATE, "small", small + "9437185}"), Errno.EINVAL, "cannot hold");
+            ok(node.json(Op.CREATE, "small", small + "8388609}"));
+            assertBytes(node, "small", 2 * BLOCK, padded(BB, 4096));
+            assertThat(node.info("small").get("size").getAsLong()).isEqualTo(9437184);
+            ok(node.resize("small", 4 * BLOCK));
+            assertBytes(node, "small", 3 * BLOCK - 4096, new byte[8192]);
+            ok(node.call(Op.DELETE, "small"));
         }
         try (Node node = node()) {
             assertBytes(node, "clone0", 0, padded(A, 4096));
@@ -286,6 +300,50 @@ final class OriginalVolumesTest {
             assertBytes(node, "other1", BLOCK, bytes(8192, 1));
             create(node, "volume2", BLOCK);
             assertBytes(node, "volume2", 0, new byte[8192]);
+        }
+    }
+
+    @Test
+    void garbageOfThemIsCollected_andNothingOfTheirs() throws Exception {
+        layOut(OriginalStore.Layout.HASHED);
+        Node.upgradesOriginal = true;
+        try (Node node = node()) {
+            Lab.clone(node, "snapshot2", "clone2");
+            Lab.clone(node, IMAGE, "clone0");
+            Set<String> tables = ours("names-");
+            assertThat(tables).hasSize(4);
+            ok(node.call(Op.OPEN, Op.EXCLUSIVE, "volume2"));
+            ok(node.call(Op.DELETE, "volume2"));
+            ok(node.call(Op.DELETE, "clone2"));
+            Lab.await("reclaim", () -> ours("id-").size() == 1);
+            assertThat(ours("names-")).hasSize(6);
+            Lab.gc(node, true);
+            assertThat(ours("names-")).hasSize(6);
+            Map<String, String> before = blocks.files();
+            Lab.gc(node);
+            assertThat(ours("names-")).hasSize(2).isSubsetOf(tables);
+            assertThat(ours("hidden-")).containsExactly("hidden-volume2");
+            assertThat(blocks.files()).isEqualTo(before);
+            assertBytes(node, "clone0", 2 * BLOCK, padded(BB, 4096));
+            assertBytes(node, "snapshot2", 0, bytes(12288, 3));
+            maps.delete("volume2");
+            Lab.gc(node);
+            assertThat(ours("hidden-")).isEmpty();
+            ok(node.call(Op.DELETE, "clone0"));
+            Lab.await("reclaim", () -> ours("id-").isEmpty());
+            Lab.gc(node);
+            assertThat(ours("names-")).isEmpty();
+            Lab.clone(node, IMAGE, "clone0"); // its table is in memory still
+            assertThat(ours("names-")).hasSize(2);
+        }
+    }
+
+    private Set<String> ours(String prefix) {
+        try (Stream<Path> files = Files.walk(directory.resolve("maps"))) {
+            return files.map(file -> file.getFileName().toString()).filter(name -> name.startsWith(prefix))
+                .collect(Collectors.toSet());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 
