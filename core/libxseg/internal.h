@@ -13,6 +13,7 @@ struct xs_joined {
 	struct xseg xs;       /* first: its address is the handle that users have */
 	int spoilt;           /* 1: the file was truncated; see bus.c */
 	int fd;               /* of the file, for its lock; -1 if anonymous */
+	int device;           /* 1: fd is a character device of xsegbd; see device.c */
 	__u64 inode;          /* of that file: tells segments of one name apart */
 	pid_t pid;            /* that joined */
 	__u64 pid_start;      /* of that process; 0 where /proc does not tell */
@@ -28,6 +29,12 @@ static inline struct xs_joined *xs_joined(const struct xseg *xs)
 
 /* Keeps the message for xseg_strerror(), returns -error. */
 int xs_fail(int error, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
+
+/* -EPROTO or -EUCLEAN where h, a private copy, is not what a segment of that name and size has. */
+int xs_check_header(const struct xseg_header *h, uint64_t file_size, const char *name);
+
+/* Maps what h describes; takes fd over. */
+int xs_map(const struct xseg_header *h, int fd, struct xseg **out);
 
 /* Makes exclusive what changes the ports' line 0.  -ETIMEDOUT after 5 s; try -EAGAIN. */
 int xs_lock(struct xseg *xs);
@@ -77,6 +84,9 @@ void xs_drain(const struct xseg *xs, struct xs_ring ring);
 
 /* As text that no terminal obeys. */
 void xs_print_role(const struct xseg_port *p, FILE *out);
+
+/* The other end of a device's segment is a kernel module, which a write wakes. */
+void xs_ring_device(struct xseg *xs);
 
 /* The bells of those that sleep in epoll. */
 void xs_ring_fifo(struct xseg *xs, uint32_t bell);

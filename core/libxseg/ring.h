@@ -62,6 +62,16 @@ static inline int xs_ring_push(const struct xs_ring *r, __u32 slot)
 	return 0;
 }
 
+/* 1 where there is something to take; for the ring's one consumer, or who wakes it. */
+static inline int xs_ring_has_entry(const struct xs_ring *r)
+{
+	__u64 head = xs_load(r->head);
+	__u64 word = xs_load(xs_ring_word(r, head));
+	__s32 ahead = xs_ring_ahead(r, head, word);
+
+	return ahead > 0 || (!ahead && (__u32)word);
+}
+
 /* Takes up to max entries, unchecked; for the ring's one consumer. */
 static inline __u32 xs_ring_pop(const struct xs_ring *r, __u32 *slots, __u32 max)
 {

@@ -82,8 +82,7 @@ static int make_header(struct xseg_header *h, const char *name, const struct xse
 	return 0;
 }
 
-/* h is a private copy: what is checked here is what will be used. */
-static int check_header(const struct xseg_header *h, uint64_t file_size, const char *name)
+int xs_check_header(const struct xseg_header *h, uint64_t file_size, const char *name)
 {
 	struct xseg_header expect = *h;
 
@@ -205,8 +204,7 @@ static void free_handle(struct xs_joined *self)
 	free(self);
 }
 
-/* Takes fd over. */
-static int map(const struct xseg_header *h, int fd, struct xseg **out)
+int xs_map(const struct xseg_header *h, int fd, struct xseg **out)
 {
 	struct xs_joined *self = calloc(1, sizeof(*self));
 	struct xseg *xs = &self->xs;
@@ -271,12 +269,12 @@ int xseg_join(const char *name, struct xseg **xs)
 	    pread(fd, &h, sizeof(h), 0) != sizeof(h))
 		rc = xs_fail(EUCLEAN, SHM "/%s is not a segment", name);
 	else
-		rc = check_owner(&st, name) ?: check_header(&h, st.st_size, name);
+		rc = check_owner(&st, name) ?: xs_check_header(&h, st.st_size, name);
 	if (rc) {
 		close(fd);
 		return rc;
 	}
-	rc = map(&h, fd, xs);
+	rc = xs_map(&h, fd, xs);
 	if (rc)
 		return rc;
 	xs_joined(*xs)->inode = st.st_ino;
@@ -290,7 +288,7 @@ int xseg_anonymous(const struct xseg_params *params, struct xseg **xs)
 	int rc = make_header(&h, "", params);
 
 	if (!rc)
-		rc = map(&h, -1, xs);
+		rc = xs_map(&h, -1, xs);
 	if (!rc)
 		memcpy((*xs)->base, &h, sizeof(h));
 	return rc;
@@ -320,7 +318,7 @@ void xseg_leave(struct xseg *xs)
 
 	if (!xs)
 		return;
-	if (self->pid == getpid())
+	if (self->pid == getpid() && !self->device)
 		leave_ports(xs);
 	xs_unguard(xs);
 	munmap(xs->base, xs->h.size);

@@ -16,7 +16,9 @@ void xs_wake(struct xseg *xs, uint32_t bell)
 {
 	struct xseg_port *port = xs_port(xs, bell);
 
-	if (xs_load(&port->fifo))
+	if (xs_joined(xs)->device)
+		xs_ring_device(xs);
+	else if (xs_load(&port->fifo))
 		xs_ring_fifo(xs, bell);
 	else
 		futex_wake(&port->sleeping, 1);

@@ -76,6 +76,22 @@ int xseg_destroy(const char *name);
 int xseg_join(const char *name, struct xseg **xs);
 
 /*
+ * Maps the segment of an xsegbd device, by the path of its character device; nobody
+ * else can while it is joined (-EBUSY).  Its odd ports are bound through this struct:
+ * 1 is for what the kernel itself asks (INFO) and the bell of all, 3 and so on are for
+ * the hardware queues.  There is no name, no lock and nothing to bind, recover or
+ * destroy.  xseg_respond() also wakes the kernel.  As xseg_join(), or what open(2) and
+ * mmap(2) say.
+ */
+int xseg_join_device(const char *path, struct xseg **xs);
+
+/* The first is when the kernel begins to send requests; -ENODEV once the device is removed. */
+int xseg_serve_device(struct xseg *xs);
+
+/* Readable where there are requests, hung up where the device is removed; not to be closed. */
+int xseg_device_fd(const struct xseg *xs);
+
+/*
  * A segment of this process alone, of memory that no other can reach; as joined.
  * mode means nothing.  -EINVAL as xseg_create(), -ENOMEM.
  */

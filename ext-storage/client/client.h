@@ -21,6 +21,7 @@ __attribute__((format(printf, 2, 3))) int refuse(int status, const char *format,
 int command_place(void);			/* in args; nargs: there is none */
 bool one_of(const char *word, const char *list);	/* a list of words with a blank between */
 void send_frame(char type, const void *data, size_t length);
+int xsegbd_verb(const char *action, const char *volume);	/* add, remove, refresh; its status */
 void answer_verb(const uint8_t *payload, size_t length);
 
 #endif

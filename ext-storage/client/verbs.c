@@ -5,6 +5,7 @@
  * that the user wrote where the command takes it.
  *
  *   loop-attach NAME  loop-detach NAME  loop-resize NAME               LIB/loop (root only)
+ *   xsegbd-add NAME  xsegbd-remove NAME  xsegbd-refresh NAME           xsegbd.c (root only)
  *   convert-in FORMAT FILE NAME  convert-out FORMAT NAME FILE          qemu-img convert, to or from the volume's socket for that
  *   inspect FILE                                                       qemu-img info, as JSON
  *
@@ -41,7 +42,8 @@ static bool good_name(const char *name)
 static bool permitted(const char *verb)
 {
 	static const struct { const char *commands, *verbs; } needs[] = {
-		{ "attach map", "loop-attach loop-detach" }, { "detach unmap", "loop-detach" }, { "grow resize", "loop-resize" },
+		{ "attach map", "loop-attach loop-detach loop-resize xsegbd-add xsegbd-remove xsegbd-refresh" },
+		{ "detach unmap", "loop-detach xsegbd-remove" }, { "grow resize", "loop-resize xsegbd-refresh" },
 		{ "import", "inspect convert-in" }, { "export", "convert-out" },
 	};
 	int place = command_place();
@@ -143,15 +145,18 @@ static int run_child(const char *const *argv, bool capture)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static int verb_loop(const char *action, const char *name)
+/* kind: of the device */
+static int verb_device(const char *kind, const char *action, const char *name)
 {
 	char path[PATH_MAX + 8];
 
 	if (!good_name(name))
 		return refuse(E_ARGUMENT, "archipelagod asks to %s a device for \"%.100s\", which is no volume's name: refused", action, name);
 	if (geteuid())
-		return refuse(E_ROOT, "cannot %s a loop device: this needs root; run the command as root, or use the volume's "
-			      "NBD socket, which needs no rights", action);
+		return refuse(E_ROOT, "cannot %s a %s device: this needs root; run the command as root, or use the volume's "
+			      "NBD socket, which needs no rights", action, kind);
+	if (!strcmp(kind, "xsegbd"))
+		return xsegbd_verb(action, name);
 	snprintf(path, sizeof(path), "%s/loop", lib);
 	return run_child((const char *[]){ path, action, name, NULL }, true);
 }
@@ -200,7 +205,7 @@ static int verb_convert(bool in, const char *format, const char *given, const ch
 
 static int run_verb(const char *verb, const char *const *w, int n)
 {
-	if (!(n == 1 && one_of(verb, "loop-attach loop-detach loop-resize inspect")) && !(n == 3 && one_of(verb, "convert-in convert-out")))
+	if (!(n == 1 && one_of(verb, "loop-attach loop-detach loop-resize xsegbd-add xsegbd-remove xsegbd-refresh inspect")) && !(n == 3 && one_of(verb, "convert-in convert-out")))
 		fail(E_PROTOCOL, "archipelagod asks for \"%.40s\" with %d arguments, which this client does not know: they are of "
 		     "different versions; restart archipelagod", verb, n);
 	if (!permitted(verb))
@@ -212,7 +217,9 @@ static int run_verb(const char *verb, const char *const *w, int n)
 		return verb_convert(true, w[0], w[1], w[2]);
 	if (!strcmp(verb, "convert-out"))
 		return verb_convert(false, w[0], w[2], w[1]);
-	return verb_loop(verb + strlen("loop-"), w[0]);
+	if (!strncmp(verb, "xsegbd-", strlen("xsegbd-")))
+		return verb_device("xsegbd", verb + strlen("xsegbd-"), w[0]);
+	return verb_device("loop", verb + strlen("loop-"), w[0]);
 }
 
 void answer_verb(const uint8_t *payload, size_t length)

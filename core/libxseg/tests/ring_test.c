@@ -44,6 +44,7 @@ static void model(uint32_t shift, uint64_t start)
 		} else {
 			uint32_t max = below(size + 2);
 
+			CHECK_EQ(xs_ring_has_entry(&ring), count > 0);
 			got = xs_ring_pop(&ring, out, max);
 			CHECK_EQ(got, count < max ? count : max);
 			for (uint32_t i = 0; i < got; i++, first++, count--)

@@ -343,6 +343,31 @@ static void of_another_user(void)
 	CHECK_EQ(xseg_destroy(test_segment), 0);
 }
 
+/* A module's segment has all its ports bound; that of a file stands for it, until it is served. */
+static void devices(void)
+{
+	static const struct xseg_params small = { .nr_ports = 4, .ring_size = 8, .nr_requests = 8,
+						  .mode = 0600, .data_bytes = 4096 };
+	uint32_t slots[8];
+	struct xseg *xs;
+	char path[128];
+
+	CHECK_EQ(xseg_join_device("/nowhere", &xs), -ENOENT);
+	CHECK_EQ(xseg_join_device("/dev/zero", &xs), -EUCLEAN);
+	CHECK_EQ(xseg_create(test_segment, &small), 0);
+	snprintf(path, sizeof(path), "/dev/shm/%s", test_segment);
+	CHECK_EQ(xseg_join_device(path, &xs), 0);
+	CHECK(xseg_device_fd(xs) >= 0);
+	CHECK_EQ(xseg_size(xs), xseg_header(xs)->size);
+	CHECK_EQ(xseg_accept(xs, 1, slots, 8), 0);
+	CHECK_EQ(xseg_accept(xs, 3, slots, 8), 0);
+	CHECK_EQ(xseg_accept(xs, 0, slots, 8), -EPERM);
+	CHECK_EQ(xseg_serve_device(xs), 0);
+	xseg_leave(xs);
+	CHECK_EQ(xseg_join_device(path, &xs), -EUCLEAN); /* the ABI is where the magic was */
+	CHECK_EQ(xseg_destroy(test_segment), 0);
+}
+
 int main(void)
 {
 	test_begin("segment");
@@ -351,6 +376,7 @@ int main(void)
 	not_segments();
 	spoilt_headers();
 	anonymous();
+	devices();
 	full_shm();
 	of_another_user();
 	truncated();

@@ -4,7 +4,8 @@ import concurrent.futures, contextlib, os, pwd, shutil, signal, socket, struct, 
 
 CLIENT = None
 # a command that needs the verb
-COMMANDS = {"loop-attach": ["map", "v"], "loop-detach": ["unmap", "v"], "loop-resize": ["resize", "v"], "inspect": ["import", "f", "v"],
+COMMANDS = {"xsegbd-add": ["map", "v"], "xsegbd-remove": ["unmap", "v"], "xsegbd-refresh": ["resize", "v"],
+            "loop-attach": ["map", "v"], "loop-detach": ["unmap", "v"], "loop-resize": ["resize", "v"], "inspect": ["import", "f", "v"],
             "convert-in": ["import", "f", "v"], "convert-out": ["export", "v", "f"]}
 
 
@@ -368,9 +369,17 @@ class ClientTest(unittest.TestCase):
             self.assertEqual(err, "loop stderr\n")
         self.assertEqual(self.ask("loop-attach", "x" * 80)[0][0], 4)
 
+    def test_xsegbd_without_its_module(self):
+        if os.path.exists("/sys/bus/xsegbd"):
+            self.skipTest("the module is loaded")
+        for action in ("add", "remove", "refresh"):
+            got, err = self.ask("xsegbd-" + action, "v")
+            self.assertEqual(got, (127, b""))
+            self.assertIn("modprobe xsegbd", err)
+
     def test_hostile_names(self):
         for name in ("../x", "a;b", "", "x" * 81, ".", "-a", "a b", "a/b", "a\nb", "$(x)", b"\xff", "ä", "x" * 60000):
-            for words in (("loop-attach", name), ("loop-detach", name), ("loop-resize", name), ("convert-in", "raw", "f", name),
+            for words in (("loop-attach", name), ("loop-detach", name), ("loop-resize", name), ("xsegbd-add", name), ("convert-in", "raw", "f", name),
                           ("convert-out", "raw", name, "f")):
                 got, err = self.ask(*words)
                 self.assertEqual(got, (78, b""), words)
@@ -421,7 +430,7 @@ class ClientTest(unittest.TestCase):
         files = {"import": ["f", "v"], "export": ["v", "f"]}
         words = [("loop-attach", "v"), ("loop-detach", "v"), ("loop-resize", "v"), ("inspect", "f"), ("convert-in", "raw", "f", "v"),
                  ("convert-out", "raw", "v", "f")]
-        needs = {"map": words[:2], "unmap": words[1:2], "resize": words[2:3], "import": words[3:5], "export": words[5:], "list": [],
+        needs = {"map": words[:3], "unmap": words[1:2], "resize": words[2:3], "import": words[3:5], "export": words[5:], "list": [],
                  "info": [], "create": [], "-c": []}
         for command, needed in needs.items():
             for asked in words:
@@ -431,7 +440,7 @@ class ClientTest(unittest.TestCase):
                     self.assertIn(f'asks for "{asked[0]}", which this command does not need', err)
                 else:
                     os.unlink(self.root + "/ran")
-        for action, needed in {"attach": words[:2], "detach": words[1:2], "grow": words[2:3], "create": [], "remove": [], "open": []}.items():
+        for action, needed in {"attach": words[:3], "detach": words[1:2], "grow": words[2:3], "create": [], "remove": [], "open": []}.items():
             for asked in words:
                 got, err = self.ask(*asked, argv=[f"{self.root}/extstorage/archipelago/{action}"])
                 self.assertEqual(got[0], 0 if asked in needed else 78, (action, asked))

@@ -43,9 +43,10 @@ public final class Schema {
             number("REACTORS", 0, 0, 64, "threads", "Threads that serve requests; 0 means as many as cores."),
             number("SPIN_US", 50, 0, 1000, "microseconds", "How long a reactor looks for work before it sleeps,"
                     + " at most; less where work comes sooner, and not at all where it comes rarely."),
-            word("ENDPOINT", "auto", List.of("auto", "loop", "none"),
-                    Map.of("xsegbd", "not part of this version", "nbd", "not part of this version"),
-                    "How attach makes a block device: 'loop' makes a loop device, 'auto' does too, but for a disk with"
+            word("ENDPOINT", "auto", List.of("auto", "xsegbd", "loop", "none"),
+                    Map.of("nbd", "not part of this version"),
+                    "How attach makes a block device: 'xsegbd' by the kernel module of that name, 'loop' by a loop device,"
+                            + " 'auto' by xsegbd where it is loaded and else by loop, but none for a disk with"
                             + " access=userspace, which needs none; 'none' makes none for any, a volume then has its URI"
                             + " alone."),
             number("NBD_RECONNECT_S", 300, 0, 3600, "seconds",

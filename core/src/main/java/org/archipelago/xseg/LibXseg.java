@@ -25,6 +25,8 @@ public final class LibXseg {
 
     static native int xseg_join(long nameAddress, long xsAddress);
 
+    static native int xseg_join_device(long pathAddress, long xsAddress);
+
     static native int xseg_anonymous(long paramsAddress, long xsAddress);
 
     static native void xseg_leave(long xs);
@@ -35,6 +37,11 @@ public final class LibXseg {
 
     /** Address of a NUL-terminated line about this thread's last failed call. */
     static native long xseg_strerror();
+
+    // the segment of an xsegbd device
+    public static native int xseg_serve_device(long xs);
+
+    public static native int xseg_device_fd(long xs);
 
     // ports
     public static native int xseg_bind(long xs, int port, int requests, long dataBytes, long roleAddress, int bell);

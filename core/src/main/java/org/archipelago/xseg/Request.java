@@ -357,6 +357,13 @@ public final class Request {
         return this;
     }
 
+    /** The request has no data: nor what it pointed at before, which may be gone. */
+    public Request noData() {
+        dataAt = 0;
+        dataLength = 0;
+        return this;
+    }
+
     /** The data as a little-endian buffer, for small structures; allocates when the data moved. */
     public ByteBuffer data() {
         int room = Math.toIntExact(dataLength);

@@ -3,6 +3,8 @@ package org.archipelago.xseg;
 import com.sun.jna.Memory;
 import com.sun.jna.Native;
 import com.sun.jna.Pointer;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -18,10 +20,13 @@ import java.util.concurrent.atomic.AtomicInteger;
  * while one of them has not said that it is done.
  */
 public final class Segment implements AutoCloseable {
+    private static final VarHandle WORD = MethodHandles.byteBufferViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
+
     private final long base;
     private final ByteBuffer header;
     private final ByteBuffer metadata;
     private final AtomicInteger users = new AtomicInteger();
+    private final int ringShift;
     private volatile long handle;
 
     private Segment(long handle) {
@@ -29,6 +34,7 @@ public final class Segment implements AutoCloseable {
         this.base = LibXseg.xseg_base(handle);
         byte[] copy = new Pointer(LibXseg.xseg_header(handle)).getByteArray(0, SegmentDescriptor.HEADER_LENGTH);
         this.header = ByteBuffer.wrap(copy).order(ByteOrder.LITTLE_ENDIAN);
+        this.ringShift = Integer.numberOfTrailingZeros(ringSize());
         this.metadata = new Pointer(base).getByteBuffer(0, dataAt()).order(ByteOrder.LITTLE_ENDIAN);
     }
 
@@ -49,6 +55,14 @@ public final class Segment implements AutoCloseable {
     public static Segment join(String name) {
         try (Memory cName = string(name); Memory out = new Memory(Native.POINTER_SIZE)) {
             SegmentException.check(LibXseg.xseg_join(address(cName), address(out)));
+            return new Segment(out.getLong(0));
+        }
+    }
+
+    /** The segment of an xsegbd device, which no other process can join meanwhile; path: of its character device. */
+    public static Segment joinDevice(String path) {
+        try (Memory cPath = string(path); Memory out = new Memory(Native.POINTER_SIZE)) {
+            SegmentException.check(LibXseg.xseg_join_device(address(cPath), address(out)));
             return new Segment(out.getLong(0));
         }
     }
@@ -108,6 +122,23 @@ public final class Segment implements AutoCloseable {
         checkIndex("port", port, ports());
         return Math.toIntExact(header.getLong(SegmentDescriptor.PORTS_AT)
             + (long) port * header.getInt(SegmentDescriptor.PORT_STRIDE));
+    }
+
+    /** Whether the request ring of a port has something to take, or a word that a former owner took without moving the head. */
+    public boolean hasRequest(int port) {
+        return hasEntry(portAt(port), SegmentDescriptor.PORT_REQUEST_HEAD, 0);
+    }
+
+    /** The same of its reply ring. */
+    public boolean hasReply(int port) {
+        return hasEntry(portAt(port), SegmentDescriptor.PORT_REPLY_HEAD, 8 * ringSize());
+    }
+
+    private boolean hasEntry(int portAt, int headField, int ringAt) {
+        long head = (long) WORD.getVolatile(metadata, portAt + headField);
+        int index = (int) (head & (ringSize() - 1));
+        long word = (long) WORD.getVolatile(metadata, portAt + SegmentDescriptor.PORT_WORDS + ringAt + 8 * index);
+        return (int) word != 0 || (int) (word >>> 32) != (int) (head >>> ringShift);
     }
 
     /** Whether nobody has a port, or has had it and died without being recovered. */

@@ -8,6 +8,9 @@ public final class Verb {
     public static final int NEEDS_ROOT = 77;
     /** An argument is not one that the caller gave. */
     public static final int REFUSED = 78;
+    /** The device is in use; or another time it may succeed. */
+    public static final int BUSY = 5;
+    public static final int LATER = 75;
     /** The program could not be started, or is not installed. */
     public static final int NOT_STARTED = 126;
     public static final int NOT_INSTALLED = 127;
@@ -26,6 +29,20 @@ public final class Verb {
     /** Lets the device have the volume's new size. */
     public static List<String> loopResize(String volume) {
         return List.of("loop-resize", volume);
+    }
+
+    /** Prints the xsegbd device that shows the volume, and gives it to the daemon to serve; makes it if there is none. */
+    public static List<String> xsegbdAdd(String volume) {
+        return List.of("xsegbd-add", volume);
+    }
+
+    public static List<String> xsegbdRemove(String volume) {
+        return List.of("xsegbd-remove", volume);
+    }
+
+    /** Has the kernel ask for the volume's size anew. */
+    public static List<String> xsegbdRefresh(String volume) {
+        return List.of("xsegbd-refresh", volume);
     }
 
     /** Prints {@code qemu-img info} of a file as JSON. */

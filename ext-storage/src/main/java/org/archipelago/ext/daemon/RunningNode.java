@@ -17,6 +17,7 @@ import org.archipelago.ext.node.VolumeLocks;
 import org.archipelago.ext.node.Volumes;
 import org.archipelago.peer.endpoint.NbdEndpoint;
 import org.archipelago.peer.endpoint.NbdSettings;
+import org.archipelago.peer.endpoint.XsegbdEndpoint;
 
 /** A node whose peers run: in the daemon, or in the process of one command. */
 final class RunningNode implements Node, AutoCloseable {
@@ -29,6 +30,7 @@ final class RunningNode implements Node, AutoCloseable {
     private final PeerProcess peers;
     private final Volumes volumes;
     private final NbdExports exports;
+    private final XsegbdDevices devices;
     private final MappingStore mapped;
     private final VolumeLocks locks = new VolumeLocks(LOCK_MILLIS);
     private final Mappings mappings;
@@ -50,8 +52,10 @@ final class RunningNode implements Node, AutoCloseable {
         NbdSettings settings = NbdSettings.defaults().bufferBytes((long) configuration.endpoint().nbdBuffersMib() << 20)
             .patienceMillis(configuration.endpoint().nbdReconnectSeconds() * 1000L);
         this.exports = new NbdExports(locations, new NbdEndpoint(peers.host(), composer.ports().first(), settings));
+        this.devices = new XsegbdDevices(
+            new XsegbdEndpoint(peers.host(), composer.ports().first(), composer.mapperPort(), composer.blockerPort()));
         this.mapped = new MappingStore(locations.run());
-        this.mappings = new Mappings(locations, configuration.endpoint(), volumes, exports, mapped, locks);
+        this.mappings = new Mappings(locations, configuration.endpoint(), volumes, exports, mapped, devices, locks);
         peers.start();
     }
 
@@ -68,6 +72,7 @@ final class RunningNode implements Node, AutoCloseable {
         for (Mapping mapping : mapped.all()) {
             try {
                 exports.hold(mapping.volume(), Exports.MAPPING);
+                mappings.serveAgain(mapping);
                 LOG.log(System.Logger.Level.INFO, "volume {0} is served again on {1}", mapping.volume(), mapping.socket());
             } catch (RuntimeException e) {
                 LOG.log(System.Logger.Level.ERROR, "volume {0} is mapped but cannot be served: {1}", mapping.volume(), e.getMessage());
@@ -81,6 +86,11 @@ final class RunningNode implements Node, AutoCloseable {
             exports.close();
         } catch (RuntimeException e) {
             LOG.log(System.Logger.Level.WARNING, "not all NBD sockets could be closed: {0}", e.getMessage());
+        }
+        try {
+            devices.close();
+        } catch (RuntimeException e) {
+            LOG.log(System.Logger.Level.WARNING, "not all xsegbd devices could be given back: {0}", e.getMessage());
         }
         for (Mapping mapping : mapped.all()) {
             try {

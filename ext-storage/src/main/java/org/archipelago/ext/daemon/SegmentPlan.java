@@ -22,7 +22,7 @@ record SegmentPlan(SegmentParameters parameters, int reactors) {
     private static final int REACTOR_PORTS = 24;
     private static final int REACTOR_REQUESTS = 2048;
     private static final int REQUESTS_OF_AN_OPERATION = 6;
-    private static final long REACTOR_BYTES = 2L * 8 * Caller.PAYLOAD_MAX + 2L * Caller.PAYLOAD_MAX + (1 << 20);
+    private static final long REACTOR_BYTES = 2L * 8 * Caller.PAYLOAD_MAX + 2L * 2 * Caller.PAYLOAD_MAX + (1 << 20);
     private static final long OPERATION_BYTES = 4096;
     private static final long SLACK = 1 << 20;
 

@@ -1,6 +1,7 @@
 package org.archipelago.ext.node;
 
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.Optional;
 import org.archipelago.config.EndpointSettings;
 import org.archipelago.config.EndpointSettings.Device;
@@ -24,10 +25,10 @@ public final class Mappings {
     private final MappingStore store;
     private final VolumeLocks locks;
     private final Uri uri;
-    private final LoopDevice loop;
+    private final Map<Kind, BlockDevice> devices;
 
     public Mappings(Locations locations, EndpointSettings settings, Volumes volumes, Exports exports, MappingStore store,
-            VolumeLocks locks) {
+            ServedDevices served, VolumeLocks locks) {
         this.locations = locations;
         this.settings = settings;
         this.volumes = volumes;
@@ -35,7 +36,7 @@ public final class Mappings {
         this.store = store;
         this.locks = locks;
         this.uri = new Uri(settings.nbdReconnectSeconds());
-        this.loop = new LoopDevice(locations.run());
+        this.devices = Map.of(Kind.LOOP, new LoopDevice(locations.run()), Kind.XSEGBD, new XsegbdDisk(served));
     }
 
     /** The text that a KVM opens a mapped volume by. */
@@ -78,16 +79,16 @@ public final class Mappings {
 
     /** Another node may have made the volume larger. */
     private void followGrowth(Mapping mapping, long size, Console console) {
-        if (mapping.kind() == Kind.LOOP && loop.size(mapping.device()) < size / LoopDevice.SECTOR * LoopDevice.SECTOR) {
+        if (mapping.kind() != Kind.NONE && device(mapping).size(mapping.device()) < size / BlockDevice.SECTOR * BlockDevice.SECTOR) {
             exports.resized(mapping.volume(), size);
-            loop.resize(mapping.volume(), mapping.device(), console);
+            device(mapping).resize(mapping.volume(), mapping.device(), console);
         }
     }
 
     /** One without a device is not what a caller wants who is owed one. */
     private boolean intact(Mapping mapping, boolean device) {
         return exports.isHeld(mapping.volume(), Exports.MAPPING)
-            && (mapping.kind() == Kind.NONE ? !device : loop.shows(mapping.volume(), mapping.device(), mapping.sequence()));
+            && (mapping.kind() == Kind.NONE ? !device : device(mapping).shows(mapping.volume(), mapping.device(), mapping.sequence()));
     }
 
     private Mapping begin(Volume there) {
@@ -113,17 +114,41 @@ public final class Mappings {
     }
 
     private Mapping withDevice(Mapping mapping, Console console) {
-        Mapping looped = mapping.withDevice(Kind.LOOP, "", 0);
-        store.put(looped);
+        Mapping shown = mapping.withDevice(kind(mapping), "", 0);
+        store.put(shown);
         try {
-            String device = loop.attach(mapping.volume(), console);
-            return looped.withDevice(Kind.LOOP, device, loop.sequence(device));
-        } catch (LoopDevice.NeedsRoot e) {
+            String path = device(shown).attach(mapping.volume(), console);
+            return shown.withDevice(shown.kind(), path, device(shown).sequence(path));
+        } catch (BlockDevice.NeedsRoot e) {
             store.put(mapping);
-            if (settings.device() == Device.LOOP) {
+            if (settings.device() != Device.AUTO) {
                 throw new Failure(ExitCode.FAILED, "volume " + mapping.volume() + " gets no device: making one needs root", e);
             }
             return mapping;
+        }
+    }
+
+    /** One that was begun stays what it is. */
+    private Kind kind(Mapping mapping) {
+        if (mapping.kind() != Kind.NONE) {
+            return mapping.kind();
+        }
+        return switch (settings.device()) {
+            case XSEGBD -> Kind.XSEGBD;
+            case AUTO -> XsegbdDisk.isAvailable() ? Kind.XSEGBD : Kind.LOOP;
+            case LOOP, NONE -> Kind.LOOP;
+        };
+    }
+
+    /** Of a mapping that has one, or is about to. */
+    private BlockDevice device(Mapping mapping) {
+        return devices.get(mapping.kind());
+    }
+
+    /** Serves a mapped volume's device again, where that is the daemon's to do. */
+    public void serveAgain(Mapping mapping) {
+        if (mapping.kind() != Kind.NONE && !mapping.device().isEmpty()) {
+            device(mapping).serveAgain(mapping.volume(), mapping.device());
         }
     }
 
@@ -153,8 +178,8 @@ public final class Mappings {
     }
 
     private void take(Mapping mapping, Console console) {
-        if (mapping.kind() == Kind.LOOP) {
-            loop.detach(mapping.volume(), mapping.device(), console);
+        if (mapping.kind() != Kind.NONE) {
+            device(mapping).detach(mapping.volume(), mapping.device(), console);
             store.put(mapping.withDevice(Kind.NONE, "", 0));
         }
         uri.unlink(Path.of(mapping.socket()));
@@ -168,8 +193,8 @@ public final class Mappings {
         locks.run(volume, console, () -> {
             volumes.resize(volume, size);
             exports.resized(volume, size);
-            Optional<Mapping> mapping = store.get(volume).filter(m -> m.kind() == Kind.LOOP);
-            mapping.ifPresent(m -> loop.resize(volume, m.device(), console));
+            Optional<Mapping> mapping = store.get(volume).filter(m -> m.kind() != Kind.NONE);
+            mapping.ifPresent(m -> device(m).resize(volume, m.device(), console));
         });
     }
 

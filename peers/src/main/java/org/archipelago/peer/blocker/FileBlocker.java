@@ -68,7 +68,8 @@ public final class FileBlocker implements Peer, Reactor.Poller {
     public void accept(Request request) {
         long address = request.dataAddress();
         long room = request.dataLength();
-        if (room != 0 && (address < dataFrom || address > dataEnd || room < 0 || room > dataEnd - address)) {
+        boolean inside = room == 0 || address >= dataFrom && address <= dataEnd && room >= 0 && room <= dataEnd - address;
+        if (!inside && !reactor.dataAreas().hold(address, room)) {
             request.complete(Errno.EINVAL);
             return;
         }

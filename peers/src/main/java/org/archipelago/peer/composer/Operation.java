@@ -257,7 +257,7 @@ final class Operation {
 
     private void submit(int flags, int length) {
         int object = MapReply.extentObject(reply, extent);
-        Request request = data[--free];
+        Request request = takeDataRequest();
         int requestFlags = switch (op) {
             case Op.WRITE -> making(flags) | (durable ? Op.FUA : 0);
             case Op.ZERO -> making(flags) | parent.flags() & Op.DISCARD;
@@ -538,7 +538,7 @@ final class Operation {
     }
 
     Request takeDataRequest() {
-        return data[--free];
+        return data[--free].noData();
     }
 
     ByteBuffer nameBuffer() {

@@ -6,13 +6,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
-import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.function.Supplier;
 import org.archipelago.peer.host.Host;
 import org.archipelago.peer.host.Reactor;
 import org.archipelago.posix.Errno;
@@ -26,11 +20,9 @@ import org.archipelago.xseg.Target;
  * belongs to; bytes go from the socket to a buffer in the segment, and back, without another copy.
  *
  * <p>All methods may be called from any thread. They hand over to a reactor and wait for it, at most
- * {@value #WAIT_MILLIS} ms; an {@link EndpointException} with ETIMEDOUT then says which.
+ * 10 s; an {@link EndpointException} with ETIMEDOUT then says which.
  */
 public final class NbdEndpoint implements AutoCloseable {
-    private static final long WAIT_MILLIS = 10_000;
-
     private record Entry(Export export, List<UnixListener> listeners) {}
 
     private final Host host;
@@ -81,7 +73,7 @@ public final class NbdEndpoint implements AutoCloseable {
             listeners.add(UnixListener.open(guests));
             listeners.add(UnixListener.open(images));
             Export export = new Export(station, volume, info, listeners.get(0), listeners.get(1));
-            onReactor(station, "export " + volume, () -> {
+            Handover.run(station.reactor(), "export " + volume, () -> {
                 export.begin();
                 return true;
             });
@@ -106,7 +98,7 @@ public final class NbdEndpoint implements AutoCloseable {
         Entry entry = entries.get(volume);
         if (entry != null) {
             entry.listeners.forEach(UnixListener::removeFile);
-            onReactor(station(volume), "unexport " + volume, () -> {
+            Handover.run(station(volume).reactor(), "unexport " + volume, () -> {
                 entry.export.end();
                 return true;
             });
@@ -130,7 +122,7 @@ public final class NbdEndpoint implements AutoCloseable {
     public void resized(String volume, long size) {
         Entry entry = entries.get(volume);
         if (entry != null) {
-            onReactor(station(volume), "resize " + volume, () -> {
+            Handover.run(station(volume).reactor(), "resize " + volume, () -> {
                 entry.export.resized(size);
                 return true;
             });
@@ -141,7 +133,7 @@ public final class NbdEndpoint implements AutoCloseable {
     public List<ExportStatus> exports() {
         List<ExportStatus> all = new ArrayList<>();
         for (Station station : stations) {
-            all.addAll(onReactor(station, "list exports", () -> {
+            all.addAll(Handover.run(station.reactor(), "list exports", () -> {
                 List<ExportStatus> some = new ArrayList<>();
                 for (Export export : station.exports()) {
                     some.add(export.status());
@@ -173,7 +165,7 @@ public final class NbdEndpoint implements AutoCloseable {
     boolean isIdle() {
         boolean idle = true;
         for (Station station : stations) {
-            idle &= onReactor(station, "look at buffers", station::isIdle);
+            idle &= Handover.run(station.reactor(), "look at buffers", station::isIdle);
         }
         return idle;
     }
@@ -184,51 +176,5 @@ public final class NbdEndpoint implements AutoCloseable {
         } catch (IllegalArgumentException e) {
             throw new EndpointException(Errno.EINVAL, "a volume of that name cannot be: " + e.getMessage());
         }
-    }
-
-    /** Runs something on a reactor, once or, where the wait is over before it begins, not at all. */
-    private static <T> T onReactor(Station station, String what, Supplier<T> work) {
-        if (station.reactor().isCurrent()) {
-            return work.get();
-        }
-        CompletableFuture<T> result = new CompletableFuture<>();
-        AtomicBoolean claimed = new AtomicBoolean();
-        station.reactor().execute(() -> {
-            if (claimed.compareAndSet(false, true)) {
-                try {
-                    result.complete(work.get());
-                } catch (RuntimeException e) {
-                    result.completeExceptionally(e);
-                }
-            }
-        });
-        if (!isDone(result) && claimed.compareAndSet(false, true)) {
-            throw new EndpointException(Errno.ETIMEDOUT, "cannot " + what + ": its reactor has been busy for "
-                + WAIT_MILLIS / 1000 + " s");
-        }
-        if (!isDone(result)) { // it began just then
-            throw new EndpointException(Errno.ETIMEDOUT, "cannot " + what + ": its reactor has not finished it within "
-                + WAIT_MILLIS / 1000 + " s");
-        }
-        return result.join();
-    }
-
-    /** Waits, whatever interrupts it, at most {@value #WAIT_MILLIS} ms. */
-    private static boolean isDone(CompletableFuture<?> result) {
-        boolean interrupted = false;
-        long end = System.nanoTime() + WAIT_MILLIS * 1_000_000;
-        while (!result.isDone() && System.nanoTime() - end < 0) {
-            try {
-                result.get(end - System.nanoTime(), TimeUnit.NANOSECONDS);
-            } catch (InterruptedException e) {
-                interrupted = true;
-            } catch (TimeoutException | ExecutionException e) {
-                break;
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
-        return result.isDone();
     }
 }

@@ -66,6 +66,7 @@ public final class Reactor implements Responder, AutoCloseable {
     private final ByteBuffer events;
     private final Map<Integer, Watcher> watched = new HashMap<>();
     private Watcher[] watchers = new Watcher[64];
+    private final DataAreas dataAreas = new DataAreas();
     private final List<Poller> pollers = new ArrayList<>();
     private final PriorityQueue<Timer> timers = new PriorityQueue<>();
     private final Queue<Runnable> tasks = new ConcurrentLinkedQueue<>();
@@ -115,6 +116,11 @@ public final class Reactor implements Responder, AutoCloseable {
         return Thread.currentThread() == thread;
     }
 
+    /** Of the devices that this reactor serves. */
+    public DataAreas dataAreas() {
+        return dataAreas;
+    }
+
     // --- from any thread
 
     /** Runs a task on the reactor, soon; for control work, since it allocates. */
@@ -155,6 +161,10 @@ public final class Reactor implements Responder, AutoCloseable {
 
     public void add(Poller poller) {
         pollers.add(poller);
+    }
+
+    public void remove(Poller poller) {
+        pollers.remove(poller);
     }
 
     /** Watches a descriptor, level-triggered; it stays its owner's to close, after unwatch. */

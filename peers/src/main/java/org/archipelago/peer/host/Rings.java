@@ -2,10 +2,7 @@ package org.archipelago.peer.host;
 
 import com.sun.jna.Memory;
 import com.sun.jna.Pointer;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -37,7 +34,6 @@ import org.archipelago.xseg.SegmentException;
  */
 final class Rings implements Reactor.Poller {
     private static final System.Logger LOG = System.getLogger(Rings.class.getName());
-    private static final VarHandle WORD = MethodHandles.byteBufferViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
     private static final int BATCH = 64;
     private static final long BEAT_NANOS = 500_000_000L;
     private static final int PATIENCE_SECONDS = 10;
@@ -52,7 +48,6 @@ final class Rings implements Reactor.Poller {
     private final Slots slots;
     private final Reactor reactor;
     private final ByteBuffer metadata;
-    private final int ringShift;
     private final int bell;
     private final int bellFd;
     /** Slot numbers on their way in and out, for one call at a time. */
@@ -84,7 +79,6 @@ final class Rings implements Reactor.Poller {
         this.reactor = reactor;
         this.segment = host.segment();
         this.metadata = segment.metadata();
-        this.ringShift = Integer.numberOfTrailingZeros(segment.ringSize());
         this.bell = slots.bell();
         this.bellFd = LibXseg.xseg_bell_fd(segment.handle(), bell);
         SegmentException.check(bellFd);
@@ -228,7 +222,7 @@ final class Rings implements Reactor.Poller {
         int work = leave();
         for (int i = 0; i < served.size(); i++) {
             ServedPort port = served.get(i);
-            if (hasEntry(segment.portAt(port.port), SegmentDescriptor.PORT_REQUEST_HEAD, 0)) {
+            if (segment.hasRequest(port.port)) {
                 work += accept(port);
                 if (port.shouldMoveFrom(reactor.index())) {
                     served.remove(i--);
@@ -240,9 +234,8 @@ final class Rings implements Reactor.Poller {
         if (away > 0) {
             Slots.Source[] sources = slots.sources();
             for (int i = 0; i < sources.length; i++) {
-                int at = segment.portAt(sources[i].port());
-                if (hasEntry(at, SegmentDescriptor.PORT_REPLY_HEAD, 8 * segment.ringSize())
-                        || metadata.getInt(at + SegmentDescriptor.PORT_RESCAN) != 0) {
+                int port = sources[i].port();
+                if (segment.hasReply(port) || metadata.getInt(segment.portAt(port) + SegmentDescriptor.PORT_RESCAN) != 0) {
                     work += receive(sources[i]);
                 }
             }
@@ -252,14 +245,6 @@ final class Rings implements Reactor.Poller {
 
     private int leave() {
         return (toSend.isEmpty() ? 0 : send()) + (answersCount == 0 ? 0 : respond());
-    }
-
-    /** Whether there is work: an entry, or a word that a former owner took without moving the head. */
-    private boolean hasEntry(int portAt, int headField, int ringAt) {
-        long head = (long) WORD.getVolatile(metadata, portAt + headField);
-        int index = (int) (head & (segment.ringSize() - 1));
-        long word = (long) WORD.getVolatile(metadata, portAt + SegmentDescriptor.PORT_WORDS + ringAt + 8 * index);
-        return (int) word != 0 || (int) (word >>> 32) != (int) (head >>> ringShift);
     }
 
     private int accept(ServedPort port) {
@@ -293,7 +278,7 @@ final class Rings implements Reactor.Poller {
 
     /** A port that is there for this reactor's own requests serves nothing: who sends to it shall not wait for ever. */
     private void refuse(int port) {
-        int count = hasEntry(segment.portAt(port), SegmentDescriptor.PORT_REQUEST_HEAD, 0)
+        int count = segment.hasRequest(port)
             ? LibXseg.xseg_accept(segment.handle(), port, incomingAddress, BATCH) : 0;
         for (int i = 0; i < count; i++) {
             Request request = foreign(incoming.getInt(4L * i));
