@@ -182,7 +182,9 @@ public final class FileBlocker implements Peer, Reactor.Poller {
         int errno = FileCalls.write(d.fd, address, offset, length);
         pacing.wrote(length);
         d.wrote(offset, length, pacing.begun());
-        if (errno != 0) {
+        if (errno == Errno.ENOSPC) {
+            hand(request, d, Op.WRITE, flags, address, offset, length, 0); // behind the closes of what was just removed, which free its space
+        } else if (errno != 0) {
             failed(request, d, Op.WRITE, flags, address, offset, length, errno);
         } else if ((flags & Op.FUA) != 0) {
             syncFor(request.serviced(length), d);

@@ -99,6 +99,9 @@ final class StoreOpening {
             for (Path file : files) {
                 String found = file.getFileName().toString();
                 if (!isHarmless(found)) {
+                    if (StoreMarker.read(paths.marker()) != null) {
+                        return; // another node has just made it
+                    }
                     throw new StoreException(Errno.EUCLEAN, "store " + name + ": " + root + " holds " + found
                         + " but no marker " + ObjectPath.MARKER + ", so it is no store of this or of the original Archipelago,"
                         + " or one that lost its marker: give archip_dir an empty directory, or restore the marker");
