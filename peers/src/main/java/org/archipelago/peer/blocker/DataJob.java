@@ -54,6 +54,7 @@ final class DataJob extends Job {
     void closes(Descriptor d) {
         closing = d.fd;
         closingName = d.name;
+        store.closes().begin();
         d.fd = -1;
     }
 
@@ -92,7 +93,11 @@ final class DataJob extends Job {
         }
         return switch (op) {
             case Op.READ -> store.io().read(fd, address, offset, length, (flags & Op.EXACT) != 0, scratch);
-            case Op.WRITE -> store.io().write(fd, descriptor.hash, address, offset, length, scratch);
+            case Op.WRITE -> {
+                int errno = store.io().write(fd, descriptor.hash, address, offset, length, scratch);
+                yield errno == Errno.ENOSPC && store.closes().await()
+                    ? store.io().write(fd, descriptor.hash, address, offset, length, scratch) : errno;
+            }
             case Op.ZERO -> store.io().zero(fd, descriptor.hash, offset, length, scratch);
             case Op.SYNC -> store.files().sync(fd, descriptor.name, (flags & Op.FORCE) != 0);
             default -> 0;
@@ -118,6 +123,7 @@ final class DataJob extends Job {
         if (closing >= 0) {
             int errno = FileCalls.close(closing);
             closing = -1;
+            store.closes().end();
             if (errno != 0) {
                 store.files().lose(closingName, "close", errno); // a file server may tell then, and never again
             }

@@ -183,7 +183,7 @@ public final class FileBlocker implements Peer, Reactor.Poller {
         pacing.wrote(length);
         d.wrote(offset, length, pacing.begun());
         if (errno == Errno.ENOSPC) {
-            hand(request, d, Op.WRITE, flags, address, offset, length, 0); // behind the closes of what was just removed, which free its space
+            hand(request, d, Op.WRITE, flags, address, offset, length, 0); // a worker can wait for Closes
         } else if (errno != 0) {
             failed(request, d, Op.WRITE, flags, address, offset, length, errno);
         } else if ((flags & Op.FUA) != 0) {

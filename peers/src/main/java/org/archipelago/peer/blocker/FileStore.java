@@ -43,6 +43,7 @@ public final class FileStore implements AutoCloseable {
     private final StoreFiles files;
     private final ObjectIo io;
     private final WorkerPool pool;
+    private final Closes closes = new Closes();
     private final DirtyPages dirtyPages = new DirtyPages("/proc/vmstat");
     private final int descriptors;
     private final IntSupplier syncAll;
@@ -231,6 +232,10 @@ public final class FileStore implements AutoCloseable {
     /** The file system cannot say it: one of the network, or of an old kernel. */
     void readsAlwaysWait() {
         readsWithoutWaiting = false;
+    }
+
+    Closes closes() {
+        return closes;
     }
 
     DirtyPages dirtyPages() {
