@@ -147,7 +147,11 @@ final class Marking {
     /** What there is no header of is gone, or is being made, or has lost it. */
     private boolean withoutHeader(IdRecord record) {
         boolean creating = record.state() == State.CREATING;
-        if (record.state() == State.REMOVING || creating && store.records().isGivenUp(record)) {
+        boolean ended = creating && store.records().isGivenUp(record);
+        if (ended && (header(record).isPresent() || !store.records().find(record.header().id()).equals(Optional.of(record)))) {
+            return false; // it ended well after all that was looked at before
+        }
+        if (record.state() == State.REMOVING || ended) {
             ids.dead(Named.high(record.header().id()), Named.low(record.header().id()));
             return true;
         }
