@@ -40,6 +40,16 @@ def fill(pages, most):
     check(False, "the store never gets full")
 
 
+def write_until_full(path):
+    """A file that leaves no page of its file system."""
+    with open(path, "wb", buffering=0) as f:
+        try:
+            while f.write(bytes(4096)) == 4096:
+                pass
+        except OSError:
+            pass
+
+
 def test_full_store():
     """Writes fail with ENOSPC, reads go on, nothing that was acknowledged is lost, and space that is freed heals it."""
     with Node(endpoint="none", store_mib=48) as node:
@@ -83,12 +93,7 @@ def test_full_to_the_last_byte():
         disk = Pages(node, "disk")
         disk.write(0)
         filler = node.store + "/filler"
-        with open(filler, "wb", buffering=0) as f:
-            try:
-                while f.write(bytes(4096)) == 4096:
-                    pass
-            except OSError:
-                pass
+        write_until_full(filler)
         before = node.objects()
         node.vlmc("create", "new", "--size", "8", code=None).complains(7)
         node.hook("create", "new", code=None, VOL_SIZE="8").complains(7)
@@ -124,12 +129,7 @@ def refused(call, *arguments):
 def filled(folder):
     """No byte is left."""
     filler = folder + "/tmp/filler"
-    with open(filler, "wb", buffering=0) as f:
-        try:
-            while f.write(bytes(4096)) == 4096:
-                pass
-        except OSError:
-            pass
+    write_until_full(filler)
     try:
         yield
     finally:

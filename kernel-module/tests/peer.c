@@ -5,7 +5,7 @@
  *
  *	-d MS	waits before it answers, so that there is always something under way
  *	-m	answers nothing at all
- *	-h SEED	hostile: scribbles on rings, slots and data, answers twice and what it
+ *	-h SEED	hostile: scribbles on rings, slots and header, answers twice and what it
  *		does not have
  */
 #define _GNU_SOURCE
@@ -130,7 +130,7 @@ static int serve(const struct xs_peer *peer, struct xseg_request *r)
 	return failed ? errno : 0;
 }
 
-/* Any words of ports and slots, any bytes of data; the header now and then. */
+/* Any words of ports and slots, now and then of the header; answers twice, and to what it does not have. */
 static void scribble(struct xs_peer *peer, __u32 slot)
 {
 	struct xseg *xs = &peer->xs;

@@ -15,7 +15,6 @@ import org.archipelago.ext.ExitCode;
 import org.archipelago.ext.Failure;
 import org.archipelago.ext.control.ControlServer;
 import org.archipelago.ext.node.Exports;
-import org.archipelago.peer.endpoint.EndpointException;
 import org.archipelago.peer.endpoint.ExportInfo;
 import org.archipelago.peer.endpoint.ExportStatus;
 import org.archipelago.peer.endpoint.NbdEndpoint;
@@ -55,22 +54,14 @@ final class NbdExports implements Exports, AutoCloseable {
         } catch (IOException e) {
             throw new UncheckedIOException("cannot make the folders of " + socket + " and " + images + ": " + e.getMessage(), e);
         }
-        change(() -> endpoint.export(volume, socket, images, new ExportInfo(0, false))); // each client is told the size at its time
-    }
-
-    private static void change(Runnable change) {
-        try {
-            change.run();
-        } catch (EndpointException e) {
-            throw new Failure(ExitCode.ofErrno(e.errno()), e.getMessage(), e);
-        }
+        EndpointCalls.change(() -> endpoint.export(volume, socket, images, new ExportInfo(0, false))); // each client is told the size at its time
     }
 
     @Override
     public synchronized void release(String volume, String holder) {
         Set<String> left = holders.getOrDefault(volume, Set.of());
         if (left.size() == 1 && left.contains(holder)) {
-            change(() -> endpoint.unexport(volume));
+            EndpointCalls.change(() -> endpoint.unexport(volume));
             holders.remove(volume);
         } else if (!left.isEmpty()) {
             left.remove(holder);
@@ -84,7 +75,7 @@ final class NbdExports implements Exports, AutoCloseable {
 
     @Override
     public void resized(String volume, long size) {
-        change(() -> endpoint.resized(volume, size));
+        EndpointCalls.change(() -> endpoint.resized(volume, size));
     }
 
     List<ExportStatus> status() {
@@ -95,6 +86,6 @@ final class NbdExports implements Exports, AutoCloseable {
     @Override
     public synchronized void close() {
         closed = true;
-        change(endpoint::close);
+        EndpointCalls.change(endpoint::close);
     }
 }

@@ -1,9 +1,6 @@
 package org.archipelago.ext.daemon;
 
-import org.archipelago.ext.ExitCode;
-import org.archipelago.ext.Failure;
 import org.archipelago.ext.node.ServedDevices;
-import org.archipelago.peer.endpoint.EndpointException;
 import org.archipelago.peer.endpoint.XsegbdEndpoint;
 
 /** The xsegbd endpoint's devices. Thread-safe. */
@@ -16,7 +13,7 @@ final class XsegbdDevices implements ServedDevices, AutoCloseable {
 
     @Override
     public void serve(String volume, String path) {
-        change(() -> endpoint.serve(volume, path));
+        EndpointCalls.change(() -> endpoint.serve(volume, path));
     }
 
     @Override
@@ -26,20 +23,12 @@ final class XsegbdDevices implements ServedDevices, AutoCloseable {
 
     @Override
     public void end(String volume) {
-        change(() -> endpoint.end(volume));
-    }
-
-    private static void change(Runnable change) {
-        try {
-            change.run();
-        } catch (EndpointException e) {
-            throw new Failure(ExitCode.ofErrno(e.errno()), e.getMessage(), e);
-        }
+        EndpointCalls.change(() -> endpoint.end(volume));
     }
 
     /** The devices stay, and wait. */
     @Override
     public void close() {
-        change(endpoint::close);
+        EndpointCalls.change(endpoint::close);
     }
 }

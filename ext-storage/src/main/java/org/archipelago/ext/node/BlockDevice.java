@@ -3,6 +3,7 @@ package org.archipelago.ext.node;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.regex.Pattern;
 import org.archipelago.ext.Console;
 import org.archipelago.ext.Console.VerbResult;
 import org.archipelago.ext.ExitCode;
@@ -56,6 +57,19 @@ sealed interface BlockDevice permits LoopDevice, XsegbdDisk {
 
     static Path sys(String device) {
         return Path.of("/sys/block").resolve(Path.of(device).getFileName());
+    }
+
+    /** The device that a verb has made, which must look like one of its kind. */
+    static String made(VerbResult result, String what, Pattern device) throws NeedsRoot {
+        if (result.status() == Verb.NEEDS_ROOT) {
+            throw new NeedsRoot();
+        }
+        check(result, what);
+        String path = result.output().strip();
+        if (!device.matcher(path).matches()) {
+            throw new Failure(ExitCode.FAILED, "cannot " + what + ": the helper printed no device");
+        }
+        return path;
     }
 
     /** The verb has said what is wrong on the caller's stderr; this adds what it means. */

@@ -6,8 +6,6 @@ import java.nio.file.Path;
 import java.util.regex.Pattern;
 import org.archipelago.ext.Console;
 import org.archipelago.ext.Console.VerbResult;
-import org.archipelago.ext.ExitCode;
-import org.archipelago.ext.Failure;
 import org.archipelago.ext.Verb;
 
 /** Loop devices over the FUSE file that a helper makes of a volume's NBD socket. */
@@ -22,16 +20,7 @@ final class LoopDevice implements BlockDevice {
 
     @Override
     public String attach(String volume, Console console) throws NeedsRoot {
-        VerbResult result = console.verb(Verb.loopAttach(volume));
-        if (result.status() == Verb.NEEDS_ROOT) {
-            throw new NeedsRoot();
-        }
-        BlockDevice.check(result, "make a loop device for volume " + volume);
-        String device = result.output().strip();
-        if (!DEVICE.matcher(device).matches()) {
-            throw new Failure(ExitCode.FAILED, "the loop helper of volume " + volume + " printed no device");
-        }
-        return device;
+        return BlockDevice.made(console.verb(Verb.loopAttach(volume)), "make a loop device for volume " + volume, DEVICE);
     }
 
     @Override

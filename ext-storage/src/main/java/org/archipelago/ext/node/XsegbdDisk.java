@@ -6,7 +6,6 @@ import java.nio.file.Path;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.archipelago.ext.Console;
-import org.archipelago.ext.Console.VerbResult;
 import org.archipelago.ext.ExitCode;
 import org.archipelago.ext.Failure;
 import org.archipelago.ext.Verb;
@@ -34,12 +33,7 @@ final class XsegbdDisk implements BlockDevice {
 
     @Override
     public String attach(String volume, Console console) throws NeedsRoot {
-        VerbResult result = console.verb(Verb.xsegbdAdd(volume));
-        if (result.status() == Verb.NEEDS_ROOT) {
-            throw new NeedsRoot();
-        }
-        BlockDevice.check(result, "make an xsegbd device for volume " + volume);
-        String device = result.output().strip();
+        String device = BlockDevice.made(console.verb(Verb.xsegbdAdd(volume)), "make an xsegbd device for volume " + volume, DEVICE);
         serveAgain(volume, device);
         awaitDisk(volume, device);
         return device;

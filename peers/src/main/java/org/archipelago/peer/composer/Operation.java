@@ -3,7 +3,6 @@ package org.archipelago.peer.composer;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.function.IntConsumer;
-import org.archipelago.map.BlockMap;
 import org.archipelago.map.MapReply;
 import org.archipelago.map.VolumeHeader;
 import org.archipelago.peer.host.RequestPool;
@@ -24,8 +23,6 @@ final class Operation {
     /** Flags of a write to an own object that may have to be made: as long as a block, so that a short one is a damaged one. */
     static final int MAKE = Op.CREATE_ABSENT | Op.sized(VolumeHeader.BLOCK_SHIFT);
     private static final int BLOCK_SHIFT = VolumeHeader.BLOCK_SHIFT;
-    /** Most bytes that a pair of STATUS can tell of, in whole units. */
-    private static final long MAX_PAIR = 0xFFFFFFFFL & -BlockMap.UNIT;
 
     private enum Phase { MAP, MAPPING, MOVE, COMMITTING, PARKED, FILL, FLUSH_WAIT, DONE }
 
@@ -66,7 +63,7 @@ final class Operation {
     private long overtaking;
     private boolean pumping;
     private boolean again;
-    private long reported;
+    private final StatusPairs pairs = new StatusPairs();
 
     Operation(Composer composer, Request map, RequestPool pool) {
         this.composer = composer;
@@ -92,7 +89,7 @@ final class Operation {
         cursor = request.offset();
         end = cursor + request.length();
         address = op == Op.READ || op == Op.WRITE ? request.dataAddress() - cursor : 0;
-        reported = 0;
+        pairs.clear();
         commitTo = -1;
         extent = Integer.MAX_VALUE;
         leftOut = false;
@@ -217,7 +214,10 @@ final class Operation {
                 return;
             }
             if (op == Op.STATUS) {
-                report(MapReply.extentLength(reply, extent), (MapReply.extentFlags(reply, extent) & MapReply.ZERO) != 0);
+                boolean hole = (MapReply.extentFlags(reply, extent) & MapReply.ZERO) != 0;
+                if (!pairs.add(parent, MapReply.extentLength(reply, extent), hole)) {
+                    end = cursor; // no room for more: that is the answer
+                }
             } else if (!moveExtent()) {
                 return; // no request is free: the next answer comes back here
             }
@@ -313,21 +313,6 @@ final class Operation {
     private void doubt(int firstBlock, int lastBlock) {
         volume.written.doubtful.set(firstBlock, lastBlock + 1);
         overtaking = volume.begun;
-    }
-
-    /** Pairs of u32 length, u32 flags: 3 = a hole that reads as zeros. */
-    private void report(int length, boolean zero) {
-        ByteBuffer to = parent.data();
-        int at = (int) (8 * (reported - 1));
-        int flags = zero ? 3 : 0;
-        if (reported > 0 && to.getInt(at + 4) == flags && Integer.toUnsignedLong(to.getInt(at)) + length <= MAX_PAIR) {
-            to.putInt(at, to.getInt(at) + length);
-        } else if (8 * (reported + 1) <= parent.dataLength()) {
-            to.putInt(at + 8, length).putInt(at + 12, flags);
-            reported++;
-        } else {
-            end = cursor; // no room for more: that is the answer
-        }
     }
 
     // --- what a write changes
@@ -587,7 +572,7 @@ final class Operation {
         if (flushable) {
             volume.rhythm.wrote();
         }
-        long serviced = parent.op() == Op.STATUS ? 8 * reported : parent.length();
+        long serviced = parent.op() == Op.STATUS ? pairs.bytes() : parent.length();
         composer.finished(this, done, result);
         if (result == 0) {
             answered.complete(serviced);

@@ -138,6 +138,21 @@ final class Headers {
      */
     boolean make(String name, VolumeHeader header, BooleanSupplier rest) {
         try {
+            if (!makeAll(name, header, rest)) {
+                return false;
+            }
+            if (!records.created(name, header)) {
+                withdraw(name, header);
+                throw new Failure(Errno.EAGAIN, "making " + name + " took so long that it was taken for given up: try again");
+            }
+            return true;
+        } finally {
+            records.endMaking(header.id()); // last: who finds it not being made finds what came of it
+        }
+    }
+
+    private boolean makeAll(String name, VolumeHeader header, BooleanSupplier rest) {
+        try {
             records.create(name, header);
             if (!rest.getAsBoolean()) {
                 unmake(header);
@@ -146,17 +161,11 @@ final class Headers {
             if (!maps.create(VolumeHeader.objectOf(name), header.encode())) {
                 throw exists(name);
             }
+            return true;
         } catch (Failure e) {
             unmakeAfter(e, name, header);
             throw e;
-        } finally {
-            records.endMaking(header.id());
         }
-        if (!records.created(name, header)) {
-            withdraw(name, header);
-            throw new Failure(Errno.EAGAIN, "making " + name + " took so long that it was taken for given up: try again");
-        }
-        return true;
     }
 
     /** A header may be there although the store said that it could not be made: then all stays, and a collection sees to it. */

@@ -137,10 +137,11 @@ final class IdRecords {
         return maps.delete(IdRecord.objectOf(id));
     }
 
-    /** Whether this daemon has made something and does not go on with it: in a former life, or in this one. */
+    /** Whether this daemon has made something and does not go on with it, in a former life or in this one; the record says no more. */
     boolean isGivenUp(IdRecord record) {
         boolean ours = record.maker().filter(maker -> maker.daemon().equals(me.daemon())).isPresent();
-        return ours && !making.contains(record.header().id());
+        String id = record.header().id();
+        return ours && !making.contains(id) && find(id).equals(Optional.of(record)); // it may have come out well since it was read
     }
 
     /**

@@ -147,11 +147,11 @@ final class Marking {
     /** What there is no header of is gone, or is being made, or has lost it. */
     private boolean withoutHeader(IdRecord record) {
         boolean creating = record.state() == State.CREATING;
-        boolean ended = creating && store.records().isGivenUp(record);
-        if (ended && (header(record).isPresent() || !store.records().find(record.header().id()).equals(Optional.of(record)))) {
-            return false; // it ended well after all that was looked at before
+        boolean givenUp = creating && store.records().isGivenUp(record);
+        if (givenUp && header(record).isPresent()) {
+            return false; // it came after the last look, on a store that has no room to say so in the record
         }
-        if (record.state() == State.REMOVING || ended) {
+        if (record.state() == State.REMOVING || givenUp) {
             ids.dead(Named.high(record.header().id()), Named.low(record.header().id()));
             return true;
         }
