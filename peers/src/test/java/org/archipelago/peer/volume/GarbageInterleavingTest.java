@@ -47,7 +47,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  */
 @Timeout(600)
 class GarbageInterleavingTest {
-    /** Of so many pairs of stops one is tried, at random; 1: all. Of single stops all are tried, or one of 4 where that takes long. */
+    /** Of so many pairs of stops one is tried, at random; 1: all. Of single stops all are, or one of 4 where that takes long. */
     private static final int SHARE = Integer.getInteger("archipelago.share", 40);
     private static final long LONG_MILLIS = 10_000;
     private static final long SHORT_MILLIS = 150;
@@ -238,15 +238,15 @@ class GarbageInterleavingTest {
                             tidyUp();
                         } catch (AssertionError | ExecutionException e) {
                             throw new AssertionError("seed " + seed + ": " + operation + ", " + (gcFirst ? "gc" : "it") + " stops "
-                                + (how.before() == 0 ? "after" : "before") + " request " + first + ", then the other one at " + second, e);
+                                + (how.before() == 0 ? "after" : "before") + " request " + first + ", the other one at " + second, e);
                         }
                         ways++;
                     }
                 }
             }
         }
-        System.out.printf("GarbageInterleavingTest: %s, requests %d, of gc %d, %d ways, of which %d with waits, %d ms, -Darchipelago.seed=%d%n", operation,
-            requestsOfWork, requestsOfGc, ways, waited, (System.nanoTime() - begin) / 1_000_000, seed);
+        System.out.printf("GarbageInterleavingTest: %s, %d requests, gc %d, %d ways, %d waits, %d ms, -Darchipelago.seed=%d%n",
+            operation, requestsOfWork, requestsOfGc, ways, waited, (System.nanoTime() - begin) / 1_000_000, seed);
     }
 
     /** How many requests something needs when it is alone. */
@@ -306,7 +306,7 @@ class GarbageInterleavingTest {
         }
     }
 
-    /** Begins something, and stops it at the n-th request of a kind; 0: does not begin it. Whatever is not held by then goes on. */
+    /** Begins something, and stops it at the n-th request of a kind; 0: does not begin it. */
     private Stopped begin(Runnable what, int n, Predicate<Request> kind, Fate how) throws InterruptedException {
         Stopped stopped = new Stopped(what);
         if (n == 0) {
@@ -364,7 +364,8 @@ class GarbageInterleavingTest {
         for (int block = 0; block < numbers.length; block++) {
             Reply read = node.read(name, block * BLOCK, UNIT);
             ok(read);
-            assertThat(read.data()).as(name + " block " + block).isEqualTo(numbers[block] == 0 ? new byte[UNIT] : bytes(UNIT, numbers[block]));
+            byte[] expected = numbers[block] == 0 ? new byte[UNIT] : bytes(UNIT, numbers[block]);
+            assertThat(read.data()).as(name + " block " + block).isEqualTo(expected);
         }
         Reply checked = run(Op.CHECK, name, "{}");
         ok(checked);
@@ -376,7 +377,8 @@ class GarbageInterleavingTest {
         for (String name : List.of("w", "x", "y")) {
             assertThat(node.call(Op.DELETE, name).status()).as(name).isIn(0, Errno.ENOENT);
         }
-        List<String> ids = List.of("vol-v", "vol-s", node.info("v").get("id").getAsString(), node.info("s").get("id").getAsString());
+        List<String> ids = List.of("vol-v", "vol-s", node.info("v").get("id").getAsString(),
+            node.info("s").get("id").getAsString());
         Lab.await("nothing else", () -> {
             Lab.gc(node);
             return lab.objects("").stream().allMatch(object -> ids.stream().anyMatch(object::contains));
