@@ -10,6 +10,7 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import uuid
 
@@ -355,6 +356,17 @@ class Node:
             for name in names:
                 self.vlmc("remove", name)
 
+    def tell(self):
+        """What may help to understand a failure: its processes, and the ends of its logs."""
+        for pid, name in processes_of(self.root).items():
+            note(f"process {pid} ({name}) waits for {waits_for(pid)}")
+        for path in [self.root + "/log/archipelagod.log", *glob.glob(self.root + "/run/loop/*.log")]:
+            try:
+                with open(path, errors="replace") as f:
+                    note(f"the end of {path}:\n  " + "  ".join(line[:300] for line in f.readlines()[-20:]))
+            except OSError:
+                pass
+
     # ---- its end
 
     def end_children(self):
@@ -380,6 +392,8 @@ class Node:
 
     def destroy(self):
         """Takes away whatever there is of it, by force. Processes first: who serves a device lets those go who wait for it."""
+        if sys.exc_info()[0]:
+            self.tell()
         until = time.monotonic() + 10
         while processes_of(self.root) and time.monotonic() < until:
             for pid in processes_of(self.root):
