@@ -237,8 +237,9 @@ class GarbageInterleavingTest {
                             isSound("w", operation.first, operation.second);
                             tidyUp();
                         } catch (AssertionError | ExecutionException e) {
-                            throw new AssertionError("seed " + seed + ", " + operation + ": " + (gcFirst ? "gc" : "it")
-                                + " stops " + (how.before() == 0 ? "after" : "before") + " request " + first + ", the other at " + second, e);
+                            throw new AssertionError("seed " + seed + ", " + operation + ": " + (gcFirst ? "gc" : "it") + " stops "
+                                + (how.before() == 0 ? "after" : "before")
+                                + " request " + first + ", the other at " + second, e);
                         }
                         ways++;
                     }
