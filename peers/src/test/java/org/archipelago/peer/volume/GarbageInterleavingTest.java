@@ -237,7 +237,7 @@ class GarbageInterleavingTest {
                             isSound("w", operation.first, operation.second);
                             tidyUp();
                         } catch (AssertionError | ExecutionException e) {
-                            throw new AssertionError("seed " + seed + ", " + operation + ": " + (gcFirst ? "gc" : "it") + " stops "
+                            throw new AssertionError(seed + ", " + operation + ": " + (gcFirst ? "gc" : "it") + " stops "
                                 + (how.before() == 0 ? "after" : "before")
                                 + " request " + first + ", the other at " + second, e);
                         }
