@@ -60,6 +60,13 @@ public final class Posix {
     public static final int MAP_SHARED = 1;
     public static final int MAP_POPULATE = 0x8000;
     public static final long MAP_FAILED = -1;
+    public static final int MCL_CURRENT = 1;
+    public static final int MCL_FUTURE = 2;
+    public static final int MCL_ONFAULT = 4;
+
+    public static final int PR_SET_IO_FLUSHER = 57;
+    public static final int RLIMIT_MEMLOCK = 8;
+    public static final long RLIM_INFINITY = -1;
 
     static {
         Native.register(Posix.class, NativeLibrary.getInstance("c", Map.of(Library.OPTION_STRING_ENCODING, "UTF-8")));
@@ -147,6 +154,14 @@ public final class Posix {
     public static native long mmap(long address, long length, int protection, int flags, int fd, long offset);
 
     public static native int munmap(long address, long length);
+
+    public static native int mlockall(int flags);
+
+    // processes
+    public static native int prctl(int option, long second, long third, long fourth, long fifth);
+
+    /** Limits: struct rlimit, u64 soft, u64 hard; the new or the old one may be 0. */
+    public static native int prlimit(int pid, int resource, long newLimit, long oldLimit);
 
     /** A system call that the C library has no function for. */
     public static native long syscall(long number, long first, long second, long third, long fourth, long fifth, long sixth);

@@ -11,6 +11,7 @@ import org.archipelago.ext.command.Command;
 import org.archipelago.ext.command.CommandSpec;
 import org.archipelago.ext.command.CommandSpec.Needs;
 import org.archipelago.ext.command.Session;
+import org.archipelago.ext.daemon.KernelModules;
 import org.archipelago.ext.daemon.Launcher;
 import org.archipelago.ext.daemon.ProcessState;
 
@@ -18,7 +19,8 @@ import org.archipelago.ext.daemon.ProcessState;
 final class Start implements Command {
     static final CommandSpec SPEC = CommandSpec.of("start", Needs.NOTHING, "Starts archipelagod, or a role", Start::new)
         .operands(0, "ROLE").group(Archipelago.DAEMON)
-        .details("Checks the configuration, makes the folders for sockets, logs and state, starts archipelagod in the background as the "
+        .details("Checks the configuration, loads the kernel module that makes block devices (ENDPOINT; not with -u), makes the folders for "
+            + "sockets, logs and state, starts archipelagod in the background as the "
             + "configured user, and waits until it is ready, at most 30 s. Volumes that are mapped are served again at once. What runs "
             + "already stays as it is.\nROLE must be one that has a process of its own.")
         .example("", "all that is configured");
@@ -65,7 +67,7 @@ final class Start implements Command {
         }
     }
 
-    /** Throws Failure with CONFIGURATION, naming all that is wrong. */
+    /** Throws Failure with CONFIGURATION, naming all that is wrong. Then what there is of kernel modules is loaded. */
     static void check(Session session, Configuration configuration) {
         Launcher.prepare(session.locations());
         configuration.warnings().forEach(w -> session.console().errLine(w.toString()));
@@ -74,6 +76,9 @@ final class Start implements Command {
         List<String> errors = findings.stream().filter(Finding::isError).map(Finding::toString).toList();
         if (!errors.isEmpty()) {
             throw new Failure(ExitCode.CONFIGURATION, String.join("\n", errors));
+        }
+        if (!ArchipelagoOptions.userOnly(session)) {
+            KernelModules.load(configuration.endpoint().device(), session.console()::errLine);
         }
     }
 }

@@ -15,6 +15,7 @@ import org.archipelago.ext.command.Session;
 import org.archipelago.ext.daemon.Launcher;
 import org.archipelago.ext.node.DaemonControl;
 import org.archipelago.ext.node.Mapping;
+import org.archipelago.ext.node.Mapping.Kind;
 import org.archipelago.ext.node.NodeStatus;
 import org.archipelago.ext.node.NodeStatus.RoleStatus;
 import org.archipelago.ext.node.NodeStatus.State;
@@ -41,7 +42,7 @@ final class Status implements Command {
 
     static final CommandSpec SPEC = CommandSpec.of("status", Needs.NOTHING, "Shows how archipelagod and its roles are", Status::new)
         .operands(0, "ROLE").group(Archipelago.DAEMON)
-        .details("Each role is asked for a sign of life. Exit code 0: all of them run. 3: at least one does not.")
+        .details("Each role is asked for a sign of life. Also told: the driver that makes block devices (ENDPOINT). Exit code 0: all of them run. 3: at least one does not.")
         .example("", "all of it")
         .example("--json", "the same, for programs")
         .appendix(TABLE.help());
@@ -76,6 +77,9 @@ final class Status implements Command {
                 + " ports, " + status.requestsInFlight() + " requests in flight");
         }
         console.outLine("identity      " + (status.identity().isEmpty() ? "none yet" : status.identity()));
+        String driver = Mapping.word(status.driver());
+        console.outLine("devices       " + (status.driver() == Kind.NONE ? "none (ENDPOINT)" : "made by " + driver
+            + (status.driverIsThere() ? "" : ", which this kernel does not have: modprobe " + driver)));
         int mapped = status.mapped().size();
         console.outLine("mapped        " + mapped + (mapped == 1 ? " volume" : " volumes") + (mapped == 0 ? "" : ": " + Mapping.names(status.mapped())));
         console.outLine("");
@@ -94,6 +98,7 @@ final class Status implements Command {
         segment.addProperty("ports", status.segmentPorts());
         json.add("segment", segment);
         json.addProperty("requestsInFlight", status.requestsInFlight());
+        json.addProperty("driver", Mapping.word(status.driver()));
         json.addProperty("mapped", status.mapped().size());
         JsonArray volumes = new JsonArray();
         status.mapped().forEach(m -> volumes.add(m.volume()));

@@ -84,6 +84,7 @@ public final class Daemon implements Backing, DaemonControl, AutoCloseable {
         } catch (IOException e) {
             throw failed(new Failure(ExitCode.FAILED, "cannot listen on " + locations.controlSocket() + ": " + e.getMessage(), e));
         }
+        Reclaim.holdMemory(configuration);
         this.inspector = new NodeInspector(locations, configuration, supervisor::note);
         control.start();
         write(Phase.RUNNING, "");

@@ -37,6 +37,9 @@ public final class Launcher {
     private static final long POLL_MILLIS = 10;
     private static final int TAIL_LINES = 5;
     private static final int TAIL_BYTES = 64 << 10;
+    /** All that uses a device would wait for a daemon that was killed for its memory. */
+    private static final List<String> KEPT_WHEN_MEMORY_ENDS =
+        List.of("sh", "-c", "{ echo -900 > /proc/self/oom_score_adj; } 2> /dev/null; exec \"$@\"", "sh");
     private static final String PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
     private final Locations locations;
@@ -102,6 +105,9 @@ public final class Launcher {
         ProcessBuilder builder = new ProcessBuilder(command(process, output)).directory(new File("/"))
             .redirectInput(new File("/dev/null")).redirectErrorStream(true);
         environment(builder.environment());
+        if (Reclaim.wanted(configuration)) {
+            Reclaim.prepareChildren();
+        }
         Process child;
         try {
             child = builder.start();
@@ -114,6 +120,9 @@ public final class Launcher {
     /** Root touches nothing in the log folder, where the daemon's user may have put a link: the process itself makes the file. */
     private List<String> command(String process, Path output) {
         List<String> words = new ArrayList<>(List.of("setsid"));
+        if (Posix.geteuid() == 0 && Reclaim.wanted(configuration)) {
+            words.addAll(KEPT_WHEN_MEMORY_ENDS);
+        }
         words.addAll(asDaemon());
         if (Posix.geteuid() == 0 && asDaemon().isEmpty()) {
             complaints.accept("archipelago: warning: there is no user " + configuration.daemon().user() + " with a group "

@@ -16,6 +16,8 @@ import org.archipelago.config.Configuration;
 import org.archipelago.config.Locations;
 import org.archipelago.config.PortRange;
 import org.archipelago.config.Role;
+import org.archipelago.ext.node.Drivers;
+import org.archipelago.ext.node.Mapping.Kind;
 import org.archipelago.ext.node.MappingStore;
 import org.archipelago.ext.node.NodeStatus;
 import org.archipelago.ext.node.NodeStatus.RoleStatus;
@@ -60,8 +62,10 @@ final class NodeInspector {
             roles.add(status(role, ruin.orElse(problem), inFlight));
         }
         ProcessState main = ProcessState.read(locations.run(), ProcessState.MAIN).orElseThrow();
+        Kind driver = Drivers.choose(configuration.endpoint().device());
         return new NodeStatus(version(), main.process().pid(), age(main), identity, roles, segmentName, segment.size(),
-            segment.ports(), inFlight(segment, new PortRange(0, segment.ports() - 1)) + node.nbdInFlight(), node.mapped().all());
+            segment.ports(), inFlight(segment, new PortRange(0, segment.ports() - 1)) + node.nbdInFlight(), driver, Drivers.isThere(driver),
+            node.mapped().all());
     }
 
     private Optional<Future<Integer>> ask(RunningNode node, Role role) {
@@ -104,7 +108,8 @@ final class NodeInspector {
     /** Where no daemon runs, or none that answers. */
     NodeStatus stopped() {
         List<RoleStatus> roles = configuration.roles().stream().map(this::stopped).toList();
-        return new NodeStatus("", 0, 0, Identity.peek(locations.data()).orElse(""), roles, "", 0, 0, 0,
+        Kind driver = Drivers.choose(configuration.endpoint().device());
+        return new NodeStatus("", 0, 0, Identity.peek(locations.data()).orElse(""), roles, "", 0, 0, 0, driver, Drivers.isThere(driver),
             MappingStore.look(locations.run()));
     }
 

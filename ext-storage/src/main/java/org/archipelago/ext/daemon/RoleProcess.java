@@ -58,6 +58,7 @@ public final class RoleProcess implements AutoCloseable {
             throw failed(new Failure(ExitCode.ofErrno(e.errno()), e.getMessage(), e));
         }
         ProcessHandle.of(main.process().pid()).ifPresentOrElse(h -> h.onExit().thenRun(stopAsked::countDown), stopAsked::countDown);
+        Reclaim.holdMemory(configuration);
         write(Phase.RUNNING, "");
         LOG.log(Level.INFO, "process {0} runs", name);
     }

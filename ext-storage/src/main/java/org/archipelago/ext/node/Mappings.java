@@ -133,11 +133,7 @@ public final class Mappings {
         if (mapping.kind() != Kind.NONE) {
             return mapping.kind();
         }
-        return switch (settings.device()) {
-            case XSEGBD -> Kind.XSEGBD;
-            case AUTO -> XsegbdDisk.isAvailable() ? Kind.XSEGBD : Kind.LOOP;
-            case LOOP, NONE -> Kind.LOOP;
-        };
+        return Drivers.choose(settings.device());
     }
 
     /** Of a mapping that has one, or is about to. */

@@ -1,6 +1,7 @@
 package org.archipelago.ext.node;
 
 import java.util.List;
+import org.archipelago.ext.node.Mapping.Kind;
 
 /**
  * How a node is.
@@ -11,9 +12,12 @@ import java.util.List;
  * @param identity of the node; empty while it has none
  * @param roles in the order of the configuration
  * @param segment its name; empty where there is none
+ * @param driver that makes block devices
+ * @param driverIsThere whether the kernel has it now
  */
 public record NodeStatus(String version, long pid, long uptime, String identity, List<RoleStatus> roles, String segment,
-        long segmentBytes, int segmentPorts, int requestsInFlight, List<Mapping> mapped) {
+        long segmentBytes, int segmentPorts, int requestsInFlight, Kind driver, boolean driverIsThere,
+        List<Mapping> mapped) {
 
     public enum State { RUNNING, STOPPED, FAILED }
 
