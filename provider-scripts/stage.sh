@@ -20,11 +20,11 @@ lib=$new/lib/archipelago
 
 cp "$source/ext-storage/target/native/client" "$lib/client"
 cp "$source/ext-storage/launcher/jvm" "$source/ext-storage/launcher/make-archive" "$lib/"
-cp "$source/peers/target/native/loop" "$lib/loop"
+cp "$source/peers/target/native/loop" "$source/peers/target/native/nbd" "$lib"
 cp "$source/core/target/native/libxseg.so.0" "$lib/libxseg.so.0"
 ln -s libxseg.so.0 "$lib/libxseg.so"
 cp "$jars"/*.jar "$lib/"
-chmod 755 "$lib/client" "$lib/jvm" "$lib/make-archive" "$lib/loop"
+chmod 755 "$lib/client" "$lib/jvm" "$lib/make-archive" "$lib/loop" "$lib/nbd"
 
 ln -s ../lib/archipelago/client "$new/bin/archipelago"
 ln -s ../lib/archipelago/client "$new/bin/vlmc"

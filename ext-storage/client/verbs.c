@@ -5,6 +5,7 @@
  * that the user wrote where the command takes it.
  *
  *   loop-attach NAME  loop-detach NAME  loop-resize NAME               LIB/loop (root only)
+ *   nbd-attach NAME  nbd-detach NAME  nbd-resize NAME                  LIB/nbd (root only)
  *   xsegbd-add NAME  xsegbd-remove NAME  xsegbd-refresh NAME           xsegbd.c (root only)
  *   convert-in FORMAT FILE NAME  convert-out FORMAT NAME FILE          qemu-img convert, to or from the volume's socket for that
  *   inspect FILE                                                       qemu-img info, as JSON
@@ -28,6 +29,8 @@
 #include <unistd.h>
 #include "client.h"
 
+#define DEVICE_VERBS "loop-attach loop-detach loop-resize nbd-attach nbd-detach nbd-resize xsegbd-add xsegbd-remove xsegbd-refresh"
+
 enum { NAME_BYTES = 80, VERB_WORDS = 4 };
 
 static bool good_name(const char *name)
@@ -42,8 +45,8 @@ static bool good_name(const char *name)
 static bool permitted(const char *verb)
 {
 	static const struct { const char *commands, *verbs; } needs[] = {
-		{ "attach map", "loop-attach loop-detach loop-resize xsegbd-add xsegbd-remove xsegbd-refresh" },
-		{ "detach unmap", "loop-detach xsegbd-remove" }, { "grow resize", "loop-resize xsegbd-refresh" },
+		{ "attach map", DEVICE_VERBS },
+		{ "detach unmap", "loop-detach nbd-detach xsegbd-remove" }, { "grow resize", "loop-resize nbd-resize xsegbd-refresh" },
 		{ "import", "inspect convert-in" }, { "export", "convert-out" },
 	};
 	int place = command_place();
@@ -89,7 +92,7 @@ __attribute__((noreturn)) static void child(const char *const *argv, int out, pi
 		signal(s, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	/* qemu-img ends with us; the loop command is short and leaves no half work behind if it is let finish */
+	/* qemu-img ends with us; the commands for devices are short and leave no half work behind if they are let finish */
 	if (argv[0][0] != '/' && (prctl(PR_SET_PDEATHSIG, SIGTERM) || getppid() != parent))
 		_exit(E_AWAY);
 	if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || close_range(3, ~0U, 0)) {
@@ -157,7 +160,7 @@ static int verb_device(const char *kind, const char *action, const char *name)
 			      "NBD socket, which needs no rights", action, kind);
 	if (!strcmp(kind, "xsegbd"))
 		return xsegbd_verb(action, name);
-	snprintf(path, sizeof(path), "%s/loop", lib);
+	snprintf(path, sizeof(path), "%s/%s", lib, kind);
 	return run_child((const char *[]){ path, action, name, NULL }, true);
 }
 
@@ -205,7 +208,9 @@ static int verb_convert(bool in, const char *format, const char *given, const ch
 
 static int run_verb(const char *verb, const char *const *w, int n)
 {
-	if (!(n == 1 && one_of(verb, "loop-attach loop-detach loop-resize xsegbd-add xsegbd-remove xsegbd-refresh inspect")) && !(n == 3 && one_of(verb, "convert-in convert-out")))
+	static const char *const kinds[] = { "loop", "nbd", "xsegbd" };
+
+	if (!(n == 1 && one_of(verb, DEVICE_VERBS " inspect")) && !(n == 3 && one_of(verb, "convert-in convert-out")))
 		fail(E_PROTOCOL, "archipelagod asks for \"%.40s\" with %d arguments, which this client does not know: they are of "
 		     "different versions; restart archipelagod", verb, n);
 	if (!permitted(verb))
@@ -217,9 +222,10 @@ static int run_verb(const char *verb, const char *const *w, int n)
 		return verb_convert(true, w[0], w[1], w[2]);
 	if (!strcmp(verb, "convert-out"))
 		return verb_convert(false, w[0], w[2], w[1]);
-	if (!strncmp(verb, "xsegbd-", strlen("xsegbd-")))
-		return verb_device("xsegbd", verb + strlen("xsegbd-"), w[0]);
-	return verb_device("loop", verb + strlen("loop-"), w[0]);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (!strncmp(verb, kinds[i], strlen(kinds[i])))
+			return verb_device(kinds[i], verb + strlen(kinds[i]) + 1, w[0]);
+	return E_ARGUMENT;	/* there is no other */
 }
 
 void answer_verb(const uint8_t *payload, size_t length)

@@ -328,8 +328,8 @@ class Node:
     def mapped_left(self):
         """What is left of mappings, in words; an empty list where all is clean."""
         left = [f"loop device {d}" for d in self.loop_devices()] + [f"mount {m}" for m in self.mounts()]
-        left += [f"process {pid} ({name})" for pid, name in self.processes().items() if "archipelago-loop" in name or "qemu" in name]
-        for folder in ("nbd", "img", "mapped", "loop"):
+        left += [f"process {pid} ({name})" for pid, name in self.processes().items() if re.search("archipelago-(loop|nbd)|qemu", name)]
+        for folder in ("nbd", "img", "mapped", "loop", "nbd-devices"):
             left += glob.glob(f"{self.root}/run/{folder}/*")
         return left
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The command line: help, suggestions, tables, exit codes."""
+import json
 import os
 import re
 import shutil
@@ -90,7 +91,7 @@ def test_tables(node):
 
 
 def test_user_space_only(node):
-    """-u, before a command or behind it: there is no kernel module to leave alone, so that it changes nothing."""
+    """-u, before a command or behind it: on one that runs it changes nothing."""
     pid = node.pid()
     for words in (("status", "-u"), ("-u", "status"), ("status", "--user", "vlmcd"), ("start", "-u"), ("-u", "start")):
         result = node.archipelago(*words)
@@ -102,6 +103,31 @@ def test_user_space_only(node):
     check(not node.running(), "it still runs after stop -u")
     node.archipelago("start", "-u")
     node.vlmc("list", "-u", code=None).complains(2, "-u")
+
+
+def test_kernel_module(node):
+    """One that ENDPOINT names and that cannot be loaded: told before anything is stopped, or left alone with -u."""
+    with open(node.conf) as f:
+        conf = f.read()
+    check("devices       none (ENDPOINT)" in node.archipelago("status").out, "status without devices")
+    equal(json.loads(node.archipelago("status", "--json").out)["driver"], "none", "driver in status --json")
+    pid = node.pid()
+    for driver in ("xsegbd", "nbd"):
+        if os.path.exists(f"/sys/module/{driver}") or subprocess.run(["modprobe", "-n", "-q", driver], check=False).returncode == 0:
+            continue  # it can be loaded here, and is not ours to load
+        node.configure(conf.replace("ENDPOINT = 'none'", f"ENDPOINT = '{driver}'"))
+        for command in ("start", "restart"):
+            node.archipelago(command, code=None).complains(1, driver, "modprobe", "ENDPOINT = 'auto'", "start -u")
+            equal(node.pid(), pid, "the daemon's process")
+        node.archipelago("restart", "-u")
+        check(f"made by {driver}, which this kernel does not have: modprobe {driver}" in node.archipelago("status").out, "status")
+        node.vlmc("create", "v", "--size", "1M")
+        node.vlmc("map", "v", code=None).complains(1, "v", "modprobe " + driver)
+        equal(node.vlmc("showmapped").out, "No volumes mapped\n", "mapped")
+        node.vlmc("remove", "v")
+        pid = node.pid()
+    node.configure(conf)
+    node.archipelago("restart")
 
 
 def test_exit_codes(node):

@@ -69,5 +69,5 @@ provider_import() { archipelago_run "$1" vlmc import "$2" "$3"; }
 provider_remove() { archipelago_run "$1" vlmc remove "$2"; }
 provider_size() { archipelago_run "$1" vlmc list --noheadings --bytes -o name,size | awk -v v="$2" '$1 == v { print $2 }'; }
 provider_socket() { echo "/run/archipelago/nbd/$1.sock"; }
-provider_files() { node "$1" find /run/archipelago/nbd /run/archipelago/loop /run/archipelago/mapped -mindepth 1 2>/dev/null || true; }
-provider_helpers() { node "$1" pgrep -a -f '^archipelago-loop serve' || true; }
+provider_files() { node "$1" find /run/archipelago/nbd /run/archipelago/loop /run/archipelago/nbd-devices /run/archipelago/mapped -mindepth 1 2>/dev/null || true; }
+provider_helpers() { node "$1" pgrep -a -f '^archipelago-(loop|nbd) serve' || true; }

@@ -313,21 +313,6 @@ int device_release(struct volume *v)
 
 /* ---- size ---- */
 
-uint64_t device_size(const char *path)
-{
-	char file[64];
-	unsigned long long sectors = 0;
-	FILE *f;
-
-	snprintf(file, sizeof(file), "/sys/block/%s/size", path + strlen("/dev/"));
-	f = fopen(file, "re");
-	if (!f || fscanf(f, "%llu", &sectors) != 1)
-		sectors = 0;
-	if (f)
-		fclose(f);
-	return sectors * 512;
-}
-
 int device_resize(const struct volume *v, uint64_t size)
 {
 	int fd = open_device(v->device.path, O_RDONLY);

@@ -1,41 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 #include "helper.h"
 
-#ifndef PR_SET_IO_FLUSHER
-#define PR_SET_IO_FLUSHER 57
-#endif
-
-enum { IDLE_MS = 2000, LOG_MOST = 64 * 1024 };
-
-void note(const char *format, ...)
-{
-	time_t now = time(NULL);
-	char text[1024];
-	struct stat s;
-	struct tm tm;
-	va_list list;
-	size_t n = strftime(text, 64, "%Y-%m-%d %H:%M:%S ", localtime_r(&now, &tm));
-
-	va_start(list, format);
-	vsnprintf(text + n, sizeof(text) - n, format, list);
-	va_end(list);
-	if (!fstat(HELPER_LOG, &s) && s.st_size > LOG_MOST && ftruncate(HELPER_LOG, 0))
-		return;
-	dprintf(HELPER_LOG, "%s\n", text);
-}
+enum { IDLE_MS = 2000 };
 
 static bool told_to_end(struct helper *h)
 {
@@ -99,33 +73,6 @@ static int serve(struct helper *h)
 	}
 }
 
-static void become_daemon(void)
-{
-	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-
-	if (fd >= 0 && write(fd, "-900", 4) < 0)
-		note("cannot protect itself from running out of memory: %s", strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0))	/* our memory must not wait for the I/O that we do */
-		note("cannot become an I/O flusher: %s", strerror(errno));
-	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
-	prctl(PR_SET_NAME, "archip-loop");
-}
-
-static int catch_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigprocmask(SIG_SETMASK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 /* Connects and mounts; the answer says how the device is to be bound. */
 static struct helper_ready prepare(struct helper *h)
 {
@@ -161,22 +108,19 @@ int helper_main(const char *name)
 {
 	struct helper *h = calloc(1, sizeof(*h));
 	struct helper_ready ready;
-	char go;
 
 	if (!h || !requests_init(h))
 		return E_FAILED;
 	h->name = name;
 	h->signals = catch_signals();
 	socket_path(name, h->path, sizeof(h->path));
-	if (recv(HELPER_TALK, &go, 1, 0) != 1)	/* the one who started us has recorded us; or it is gone */
+	if (!told_to_start())	/* the one who started us has recorded us; or it is gone */
 		return E_FAILED;
 	ready = prepare(h);
 	send(HELPER_TALK, &ready, sizeof(ready), MSG_NOSIGNAL);
 	if (ready.code)
 		return ready.code;
-	become_daemon();
-	close(HELPER_TALK);
-	close(HELPER_FILE);
+	become_daemon("archip-loop");
 	note("serves %s, %llu bytes%s", h->path, (unsigned long long)h->fuse.size, ready.read_only ? ", read-only" : "");
 	return serve(h);
 }

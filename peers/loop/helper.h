@@ -64,8 +64,6 @@ struct helper {
 	size_t in_start, in_end;
 };
 
-__attribute__((format(printf, 1, 2))) void note(const char *format, ...);	/* into NAME.log */
-
 /* requests.c */
 bool requests_init(struct helper *h);
 bool requests_room(const struct helper *h);

@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 #include "loop.h"
 
@@ -22,8 +24,11 @@ static void add_mounts(const char *device, struct holders *h)
 {
 	FILE *f = fopen("/proc/self/mountinfo", "re");
 	char line[4096], where[2048], wanted[32], number[32];
+	struct stat s;
 
-	snprintf(wanted, sizeof(wanted), "%d:%s", LOOP_MAJOR, device + strlen("/dev/loop"));
+	if (!f || stat(device, &s))
+		s.st_rdev = 0;
+	snprintf(wanted, sizeof(wanted), "%u:%u", major(s.st_rdev), minor(s.st_rdev));
 	while (f && fgets(line, sizeof(line), f))
 		if (sscanf(line, "%*d %*d %31s %*s %2047s", number, where) == 2 && !strcmp(number, wanted))
 			add(h, "mounted at ", where);
@@ -140,4 +145,19 @@ void holders_find(const char *device, struct holders *h)
 	add_mounts(device, h);
 	add_stacked(device, h);
 	add_processes(device, h);
+}
+
+uint64_t device_size(const char *path)
+{
+	char file[64];
+	unsigned long long sectors = 0;
+	FILE *f;
+
+	snprintf(file, sizeof(file), "/sys/block/%s/size", path + strlen("/dev/"));
+	f = fopen(file, "re");
+	if (!f || fscanf(f, "%llu", &sectors) != 1)
+		sectors = 0;
+	if (f)
+		fclose(f);
+	return sectors * 512;
 }

@@ -11,7 +11,7 @@
 #include <sys/types.h>
 
 enum { NAME_BYTES = 80 };
-enum { E_FAILED = 1, E_BUSY = 5, E_USAGE = 64, E_LATER = 75, E_ROOT = 77 };	/* exit codes */
+enum { E_FAILED = 1, E_BUSY = 5, E_USAGE = 64, E_LATER = 75, E_ROOT = 77, E_ABSENT = 127 };	/* exit codes; absent: what the kernel lacks */
 
 /* What the helper is born with. */
 enum { HELPER_TALK = 3, HELPER_LOG = 4, HELPER_FILE = 5 };
@@ -21,6 +21,7 @@ struct helper_ready {
 	int code;		/* 0, or an exit code */
 	uint32_t block;		/* the smallest that the server takes */
 	bool read_only;
+	uint32_t index;		/* of the kernel's nbd device */
 	char why[480];
 };
 
@@ -36,15 +37,36 @@ struct device {
 	uint64_t sequence;	/* the block layer's number of this binding; 0: not known */
 };
 
-/* A volume and what is recorded of it: RUN/loop/NAME.{lock,pid,device,file,log} */
+/* A volume and what is recorded of it: RUN/FOLDER/NAME.{lock,pid,device,file,log} */
 struct volume {
 	const char *name;
-	int dir;		/* RUN/loop */
+	int dir;		/* RUN/FOLDER */
 	int lock;
 	struct process helper;
 	struct device device;
 	uint64_t file_dev;	/* of what is mounted at NAME.file now; 0: nothing */
 };
+
+/* command.c, and what each program gives it; work with the volume's lock held and its records loaded */
+struct program {
+	const char *name, *folder;	/* folder: of root's, below RUN */
+	int (*attach)(struct volume *), (*detach)(struct volume *), (*resize)(struct volume *);
+	void (*list_one)(struct volume *);
+	int (*serve)(const char *name);	/* what the helper does */
+};
+extern const struct program program;
+void print_state(const struct volume *v, const char *device, bool ours);	/* a line of list */
+int not_attached(const struct volume *v);
+
+/* birth.c: of the command */
+int start_helper(struct volume *v, int file, struct helper_ready *ready);	/* file: what is to be HELPER_FILE, or -1 */
+int end_helper(struct volume *v);
+void forget_log(struct volume *v);			/* one that says nothing */
+/* birth.c: of the helper */
+__attribute__((format(printf, 1, 2))) void note(const char *format, ...);	/* into NAME.log */
+int catch_signals(void);				/* a descriptor of SIGHUP, SIGTERM and SIGINT */
+bool told_to_start(void);				/* by the one who started us, once it has recorded us; or it is gone */
+void become_daemon(const char *comm);			/* once it serves */
 
 /* place.c: the names, the folder, the lock, the records */
 long long now_ms(void);
@@ -72,9 +94,9 @@ int device_release(struct volume *v);			/* 0, or E_BUSY or E_FAILED, said */
 bool device_ours(const struct volume *v);		/* is the recorded device bound, provably to our file? */
 bool device_keep(const struct volume *v);		/* takes back an interrupted detach's wish to clear it */
 int device_resize(const struct volume *v, uint64_t size);
-uint64_t device_size(const char *path);
 
-/* holders.c */
+/* holders.c: what the kernel tells of a block device */
+uint64_t device_size(const char *path);			/* bytes; 0: not known */
 struct holders {
 	int count, dying;	/* found; of these, killed processes that are stuck in the kernel */
 	char text[512];		/* the first few, in words */
@@ -83,5 +105,8 @@ void holders_find(const char *device, struct holders *h);
 
 /* helper.c: the process that serves the file */
 int helper_main(const char *name);
+
+/* keeper.c: the process that keeps a device of the kernel's nbd connected */
+int keeper_main(const char *name);
 
 #endif

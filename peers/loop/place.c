@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * RUN/loop, root's own folder: for each volume a lock, and what is there of it.
+ * RUN/loop or RUN/nbd-devices, root's own folder: for each volume a lock, and what is there of it.
  *   NAME.lock    flock'ed by the command at work, or what it left stuck in the kernel; holds its pid
  *   NAME.pid     the helper: pid, start time, boot
+ *   NAME.log     what the helper says
+ * and for a loop device
  *   NAME.device  the loop device: path, st_dev of the FUSE file, the binding's number (written as 0 before it is bound)
  *   NAME.file    where the FUSE file is mounted
- *   NAME.log     what the helper says
  * A record alone is never believed: a pid counts with its start time and boot, a device with what it is bound to.
  */
 #define _GNU_SOURCE
@@ -44,7 +45,7 @@ int error(int code, const char *format, ...)
 	va_start(list, format);
 	vsnprintf(text, sizeof(text), format, list);
 	va_end(list);
-	dprintf(2, "loop: %s\n", text);
+	dprintf(2, "%s: %s\n", program.name, text);
 	return code;
 }
 
@@ -73,10 +74,11 @@ void socket_path(const char *name, char *path, size_t size)
 
 int place_open(bool make, int *dir)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], rest[32];
 	struct stat s;
 
-	run_path(path, sizeof(path), "/loop");
+	snprintf(rest, sizeof(rest), "/%s", program.folder);
+	run_path(path, sizeof(path), rest);
 	if (make && mkdir(path, 0700) && errno != EEXIST)
 		return error(E_FAILED, "cannot make the folder %s: %s: does archipelagod run?", path, strerror(errno));
 	*dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -239,7 +241,7 @@ __attribute__((format(printf, 3, 4))) static int record(struct volume *v, const 
 	if (fd >= 0)
 		close(fd);
 	if (n < 0 || renameat(v->dir, fresh, v->dir, name))
-		return error(E_FAILED, "cannot write the record loop/%s: %s", name, strerror(errno));
+		return error(E_FAILED, "cannot write the record %s/%s: %s", program.folder, name, strerror(errno));
 	return 0;
 }
 

@@ -5,6 +5,7 @@ import concurrent.futures, contextlib, os, pwd, shutil, signal, socket, struct, 
 CLIENT = None
 # a command that needs the verb
 COMMANDS = {"xsegbd-add": ["map", "v"], "xsegbd-remove": ["unmap", "v"], "xsegbd-refresh": ["resize", "v"],
+            "nbd-attach": ["map", "v"], "nbd-detach": ["unmap", "v"], "nbd-resize": ["resize", "v"],
             "loop-attach": ["map", "v"], "loop-detach": ["unmap", "v"], "loop-resize": ["resize", "v"], "inspect": ["import", "f", "v"],
             "convert-in": ["import", "f", "v"], "convert-out": ["export", "v", "f"]}
 
@@ -74,7 +75,8 @@ class ClientTest(unittest.TestCase):
         for name in "create attach detach remove grow setinfo verify snapshot open close".split():
             os.symlink("../../lib/archipelago/client", f"{ext}/{name}")
         self.script(lib + "/jvm", 'echo "jvm $*"; env | grep -E "JAVA|LD_PRELOAD|CLASSPATH|^PATH=" | sort; exit 3')
-        self.script(lib + "/loop", 'echo "loop $*"; echo "loop stderr" >&2; ls /proc/self/fd | wc -l; exit 4')
+        for helper in ("loop", "nbd"):
+            self.script(f"{lib}/{helper}", f'echo "{helper} $*"; echo "{helper} stderr" >&2; ls /proc/self/fd | wc -l; exit 4')
         self.script(self.root + "/tools/qemu-img", 'printf "%s\\n" "$@" > "$ARCHIPELAGO_ROOT/qemu"; echo "{}"; exit 5')
         self.vlmc = bin_ + "/vlmc"
         self.env = {"PATH": self.root + "/tools:" + os.environ["PATH"], "ARCHIPELAGO_ROOT": self.root}
@@ -362,19 +364,21 @@ class ClientTest(unittest.TestCase):
 
     # ---- verbs ----
 
-    def test_loop(self):
-        for action in ("attach", "detach", "resize"):
-            got, err = self.ask("loop-" + action, "a.b_c+d:e@f-9")
-            self.assertEqual(got, (4, f"loop {action} a.b_c+d:e@f-9\n4\n".encode()))   # 0 1 2 and ls's own
-            self.assertEqual(err, "loop stderr\n")
+    def test_helpers(self):
+        for helper in ("loop", "nbd"):
+            for action in ("attach", "detach", "resize"):
+                got, err = self.ask(f"{helper}-{action}", "a.b_c+d:e@f-9")
+                self.assertEqual(got, (4, f"{helper} {action} a.b_c+d:e@f-9\n4\n".encode()))   # 0 1 2 and ls's own
+                self.assertEqual(err, f"{helper} stderr\n")
         self.assertEqual(self.ask("loop-attach", "x" * 80)[0][0], 4)
 
     def test_xsegbd_without_its_module(self):
         self.assertFalse(os.path.exists("/sys/bus/xsegbd"), "the module is loaded here: rmmod xsegbd, then test again")
-        for action in ("add", "remove", "refresh"):
+        for action in ("add", "refresh"):
             got, err = self.ask("xsegbd-" + action, "v")
             self.assertEqual(got, (127, b""))
             self.assertIn("modprobe xsegbd", err)
+        self.assertEqual(self.ask("xsegbd-remove", "v"), ((0, b""), ""))
 
     def test_hostile_names(self):
         for name in ("../x", "a;b", "", "x" * 81, ".", "-a", "a b", "a/b", "a\nb", "$(x)", b"\xff", "ä", "x" * 60000):

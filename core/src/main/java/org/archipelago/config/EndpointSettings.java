@@ -9,5 +9,5 @@ package org.archipelago.config;
  */
 public record EndpointSettings(Device device, int nbdReconnectSeconds, int nbdBuffersMib) {
     /** AUTO: the best that there is, and none where the disk needs none. NONE: no device, the URI alone. */
-    public enum Device { AUTO, XSEGBD, LOOP, NONE }
+    public enum Device { AUTO, XSEGBD, NBD, LOOP, NONE }
 }

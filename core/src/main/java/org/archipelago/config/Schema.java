@@ -43,12 +43,11 @@ public final class Schema {
             number("REACTORS", 0, 0, 64, "threads", "Threads that serve requests; 0 means as many as cores."),
             number("SPIN_US", 50, 0, 1000, "microseconds", "How long a reactor looks for work before it sleeps,"
                     + " at most; less where work comes sooner, and not at all where it comes rarely."),
-            word("ENDPOINT", "auto", List.of("auto", "xsegbd", "loop", "none"),
-                    Map.of("nbd", "not part of this version"),
-                    "How attach makes a block device: 'xsegbd' by the kernel module of that name, 'loop' by a loop device,"
-                            + " 'auto' by xsegbd where it is loaded and else by loop, but none for a disk with"
-                            + " access=userspace, which needs none; 'none' makes none for any, a volume then has its URI"
-                            + " alone."),
+            word("ENDPOINT", "auto", List.of("auto", "xsegbd", "nbd", "loop", "none"), Map.of(),
+                    "How attach makes a block device: 'xsegbd' by the kernel module of that name, 'nbd' by the kernel's nbd"
+                            + " (Linux 5.14), 'loop' by a loop device, 'auto' by the first of them that the kernel has, but none"
+                            + " for a disk with access=userspace, which needs none; 'none' makes none for any, a volume then"
+                            + " has its URI alone. `archipelago start` loads the module, unless it is given -u."),
             number("NBD_RECONNECT_S", 300, 0, 3600, "seconds",
                     "How long a guest's NBD connection waits for a daemon that restarts."),
             number("NBD_BUFFERS", 16, 2, 1024, "MiB", "Memory of one reactor for data in flight of NBD clients."),

@@ -59,11 +59,9 @@ class SettingsTest {
         assertThat(Sample.refusals(Sample.with("SEGMENT_TYPE = 'pthread'"))).containsExactly(
                 "test.conf:1: SEGMENT_TYPE = 'pthread': not a value of this setting; allowed: only 'posix'");
         assertThat(Sample.refusals(Sample.with("ENDPOINT = 'fuse'"))).containsExactly("test.conf:1: ENDPOINT = 'fuse':"
-                + " not a value of this setting; allowed: 'auto', 'xsegbd', 'loop', 'none'");
+                + " not a value of this setting; allowed: 'auto', 'xsegbd', 'nbd', 'loop', 'none'");
         assertThat(Sample.refusals(Sample.with("ENDPOINT = []"))).containsExactly("test.conf:1: ENDPOINT = []:"
-                + " a list where a string is due; allowed: 'auto', 'xsegbd', 'loop', 'none'");
-        assertThat(Sample.refusals(Sample.with("ENDPOINT = 'nbd'"))).containsExactly("test.conf:1: ENDPOINT = 'nbd':"
-                + " not part of this version; allowed: 'auto', 'xsegbd', 'loop', 'none'");
+                + " a list where a string is due; allowed: 'auto', 'xsegbd', 'nbd', 'loop', 'none'");
         for (EndpointSettings.Device device : EndpointSettings.Device.values()) {
             String word = device.name().toLowerCase(java.util.Locale.ROOT);
             assertThat(Sample.read(Sample.with("ENDPOINT = '" + word + "'")).endpoint().device()).isEqualTo(device);

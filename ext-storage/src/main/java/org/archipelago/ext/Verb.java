@@ -31,6 +31,20 @@ public final class Verb {
         return List.of("loop-resize", volume);
     }
 
+    /** Prints the device of the kernel's nbd that is connected to the volume's socket; makes it if there is none. */
+    public static List<String> nbdAttach(String volume) {
+        return List.of("nbd-attach", volume);
+    }
+
+    public static List<String> nbdDetach(String volume) {
+        return List.of("nbd-detach", volume);
+    }
+
+    /** Lets the device have the volume's new size. */
+    public static List<String> nbdResize(String volume) {
+        return List.of("nbd-resize", volume);
+    }
+
     /** Prints the xsegbd device that shows the volume, and gives it to the daemon to serve; makes it if there is none. */
     public static List<String> xsegbdAdd(String volume) {
         return List.of("xsegbd-add", volume);

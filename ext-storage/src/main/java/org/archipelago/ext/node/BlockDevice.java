@@ -14,7 +14,7 @@ import org.archipelago.ext.Verb;
  * Block devices of a kind, which show volumes. What needs rights is done on the caller's side of the control socket, with
  * the caller's; here it is asked for, and its result is checked.
  */
-sealed interface BlockDevice permits LoopDevice, XsegbdDisk {
+sealed interface BlockDevice permits LoopDevice, NbdDisk, XsegbdDisk {
     /** The unit of a device's size, bytes. */
     int SECTOR = 512;
 
@@ -23,8 +23,13 @@ sealed interface BlockDevice permits LoopDevice, XsegbdDisk {
         private static final long serialVersionUID = 1;
     }
 
+    /** The kernel does not have the driver, or not for the caller. */
+    final class NoDriver extends Exception {
+        private static final long serialVersionUID = 1;
+    }
+
     /** Makes the device of a volume, or finds it: its path. */
-    String attach(String volume, Console console) throws NeedsRoot;
+    String attach(String volume, Console console) throws NeedsRoot, NoDriver;
 
     void detach(String volume, String device, Console console);
 
@@ -60,9 +65,12 @@ sealed interface BlockDevice permits LoopDevice, XsegbdDisk {
     }
 
     /** The device that a verb has made, which must look like one of its kind. */
-    static String made(VerbResult result, String what, Pattern device) throws NeedsRoot {
+    static String made(VerbResult result, String what, Pattern device) throws NeedsRoot, NoDriver {
         if (result.status() == Verb.NEEDS_ROOT) {
             throw new NeedsRoot();
+        }
+        if (result.status() == Verb.NOT_INSTALLED) {
+            throw new NoDriver();
         }
         check(result, what);
         String path = result.output().strip();

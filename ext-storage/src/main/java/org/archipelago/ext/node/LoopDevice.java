@@ -19,7 +19,7 @@ final class LoopDevice implements BlockDevice {
     }
 
     @Override
-    public String attach(String volume, Console console) throws NeedsRoot {
+    public String attach(String volume, Console console) throws NeedsRoot, NoDriver {
         return BlockDevice.made(console.verb(Verb.loopAttach(volume)), "make a loop device for volume " + volume, DEVICE);
     }
 

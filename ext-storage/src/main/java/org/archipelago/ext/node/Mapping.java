@@ -12,7 +12,7 @@ import java.util.Optional;
  * @param volumeId of the volume that was mapped: another one may come to have its name; empty: not known
  * @param id number of the mapping, from 1
  * @param state ATTACHING and DETACHING: a command died half way; the next one for the volume ends it
- * @param kind of the block device: xsegbd, loop, or none
+ * @param kind of the block device: xsegbd, nbd, loop, or none
  * @param device its path; empty where there is none (yet)
  * @param sequence the kernel's count of the device's bindings; 0: not known
  * @param socket the NBD socket
@@ -24,7 +24,7 @@ public record Mapping(String volume, String volumeId, int id, State state, Kind 
 
     public enum State { ATTACHING, ATTACHED, DETACHING }
 
-    public enum Kind { XSEGBD, LOOP, NONE }
+    public enum Kind { XSEGBD, NBD, LOOP, NONE }
 
     public Mapping withState(State newState) {
         return new Mapping(volume, volumeId, id, newState, kind, device, sequence, socket, since);

@@ -1,6 +1,8 @@
 package org.archipelago.ext.node;
 
+import java.lang.System.Logger.Level;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.archipelago.config.EndpointSettings;
@@ -18,6 +20,8 @@ import org.archipelago.ext.node.Mapping.State;
  * end. Mapping takes no lease: the first write does.
  */
 public final class Mappings {
+    private static final System.Logger LOG = System.getLogger(Mappings.class.getName());
+
     private final Locations locations;
     private final EndpointSettings settings;
     private final Volumes volumes;
@@ -36,7 +40,8 @@ public final class Mappings {
         this.store = store;
         this.locks = locks;
         this.uri = new Uri(settings.nbdReconnectSeconds());
-        this.devices = Map.of(Kind.LOOP, new LoopDevice(locations.run()), Kind.XSEGBD, new XsegbdDisk(served));
+        this.devices = Map.of(Kind.LOOP, new LoopDevice(locations.run()), Kind.NBD, new NbdDisk(locations),
+            Kind.XSEGBD, new XsegbdDisk(served));
     }
 
     /** The text that a KVM opens a mapped volume by. */
@@ -113,12 +118,20 @@ public final class Mappings {
         }
     }
 
+    /** By the first driver that can: one that was begun with stays what it is. */
     private Mapping withDevice(Mapping mapping, Console console) {
-        Mapping shown = mapping.withDevice(kind(mapping), "", 0);
-        store.put(shown);
+        List<Kind> drivers = mapping.kind() == Kind.NONE ? Drivers.usable(settings.device()) : List.of(mapping.kind());
         try {
-            String path = device(shown).attach(mapping.volume(), console);
-            return shown.withDevice(shown.kind(), path, device(shown).sequence(path));
+            for (Kind driver : drivers) {
+                Mapping shown = mapping.withDevice(driver, "", 0);
+                store.put(shown);
+                try {
+                    String path = device(shown).attach(mapping.volume(), console);
+                    return shown.withDevice(driver, path, device(shown).sequence(path));
+                } catch (BlockDevice.NoDriver e) {
+                    LOG.log(Level.INFO, "volume {0} gets no {1} device: the kernel does not have them", mapping.volume(), driver);
+                }
+            }
         } catch (BlockDevice.NeedsRoot e) {
             store.put(mapping);
             if (settings.device() != Device.AUTO) {
@@ -126,14 +139,8 @@ public final class Mappings {
             }
             return mapping;
         }
-    }
-
-    /** One that was begun stays what it is. */
-    private Kind kind(Mapping mapping) {
-        if (mapping.kind() != Kind.NONE) {
-            return mapping.kind();
-        }
-        return Drivers.choose(settings.device());
+        throw new Failure(ExitCode.FAILED, "volume " + mapping.volume() + " gets no device: this host does not have what makes devices of type "
+            + String.join(", ", drivers.stream().map(Mapping::word).toList()) + " (ENDPOINT)");
     }
 
     /** Of a mapping that has one, or is about to. */

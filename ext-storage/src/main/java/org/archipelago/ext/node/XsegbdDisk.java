@@ -32,7 +32,7 @@ final class XsegbdDisk implements BlockDevice {
     }
 
     @Override
-    public String attach(String volume, Console console) throws NeedsRoot {
+    public String attach(String volume, Console console) throws NeedsRoot, NoDriver {
         String device = BlockDevice.made(console.verb(Verb.xsegbdAdd(volume)), "make an xsegbd device for volume " + volume, DEVICE);
         serveAgain(volume, device);
         awaitDisk(volume, device);

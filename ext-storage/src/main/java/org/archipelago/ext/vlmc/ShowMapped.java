@@ -20,7 +20,7 @@ final class ShowMapped implements Command {
         Column.right("id", "number of the mapping", m -> Value.of(m.id())),
         Column.left("volume", "its name", m -> Value.of(m.volume())),
         Column.left("device", "block device, if it has one", m -> Value.of(m.device())),
-        Column.left("endpoint", "how the device is made: xsegbd, loop, or none", m -> Value.of(Mapping.word(m.kind()))),
+        Column.left("endpoint", "how the device is made: xsegbd, nbd, loop, or none", m -> Value.of(Mapping.word(m.kind()))),
         Column.left("socket", "NBD socket", m -> Value.of(m.socket())),
         Column.left("state", "attached; attaching or detaching where a command died half way: map or unmap it again",
             m -> Value.of(Mapping.word(m.state()))),

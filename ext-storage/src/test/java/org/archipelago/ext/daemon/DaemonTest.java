@@ -254,7 +254,7 @@ class DaemonTest {
 
     @Test
     void devicesAreMadeOnTheCallersSide() throws IOException {
-        restart("auto");
+        restart("loop");
         hook("create", "v");
         FakeConsole root = new FakeConsole().answering(DaemonTest::device);
         assertThat(hook(ExitCode.OK, root, "attach", "v").output()).startsWith("/dev/loop9999\nkvm:nbd:unix:/");
@@ -273,6 +273,21 @@ class DaemonTest {
     }
 
     @Test
+    void aDriverThatTheKernelLacks_isTold() throws IOException {
+        restart("nbd");
+        hook("create", "v");
+        FakeConsole lacking = new FakeConsole().answering(words -> new VerbResult(words.get(0).equals("nbd-attach") ? 127 : 0, ""));
+        assertThat(hook(ExitCode.FAILED, lacking, "attach", "v").errors()).contains("does not have what makes devices of type nbd");
+        assertThat(lacking.verbs()).containsExactly(List.of("nbd-attach", "v"), List.of("nbd-detach", "v"));
+        FakeConsole root = new FakeConsole().answering(words -> new VerbResult(0, "/dev/nbd9999\n"));
+        assertThat(hook(ExitCode.OK, root, "attach", "v").output()).startsWith("/dev/nbd9999\n");
+        assertThat(vlmc("showmapped", "-n", "-o", "endpoint").output()).isEqualTo("nbd\n");
+        assertThat(vlmc("showmapped").output()).contains("/dev/nbd9999");
+        hook(ExitCode.OK, root, "detach", "v");
+        assertThat(root.verbs()).containsExactly(List.of("nbd-attach", "v"), List.of("nbd-detach", "v"));
+    }
+
+    @Test
     void whereNoRootIsAtHandTheUriIsServedAlone() throws IOException {
         restart("auto");
         hook("create", "v");
@@ -288,7 +303,7 @@ class DaemonTest {
 
     @Test
     void aCallerWhoDiesHalfWayLeavesWhatTheNextOneEnds() throws IOException {
-        restart("auto");
+        restart("loop");
         hook("create", "v");
         FakeConsole dying = new FakeConsole();
         dying.answering(words -> {
@@ -307,7 +322,7 @@ class DaemonTest {
 
     @Test
     void aFailedAttachLeavesNothing() throws IOException {
-        restart("auto");
+        restart("loop");
         hook("create", "v");
         FakeConsole broken = new FakeConsole().answering(words -> new VerbResult(words.get(0).equals("loop-attach") ? 1 : 0, ""));
         hook(ExitCode.FAILED, broken, "attach", "v");
