@@ -127,6 +127,18 @@ class GarbageInterleavingTest {
         isSound("w", 1, 2);
     }
 
+    /** The record of an image is there long before the checkpoint that it names. */
+    @Test
+    void imageOfWhichTheMarkingFoundNoCheckpoint_keepsTheOneThatIsMadeThen() throws Exception {
+        closedClone(5);
+        Stopped image = stopped(() -> ok(run(Op.HASH, "x", "{\"into\": \"w\"}")), 1, GarbageInterleavingTest::putsRecord, Fate.heldAfter());
+        Stopped gc = stopped(() -> Lab.gc(node), 1, request -> request.op() == Op.INFO && request.target().endsWith("-00000001.2"),
+            Fate.heldAfter());
+        image.end();
+        gc.end();
+        isSound("w", 1, 5);
+    }
+
     private Stopped createWithoutHeader() throws InterruptedException {
         return stopped(() -> Lab.clone(node, "s", "w"), 1, is(Op.CREATE, "vol-w"), Fate.held());
     }
