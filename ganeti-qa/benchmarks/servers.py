@@ -124,16 +124,16 @@ class Archipelago:
 
     def hook(self, action, volume, **more):
         """Calls a script as Ganeti does; (what it printed, its seconds)."""
-        environment = dict(PATH=os.environ["PATH"], LC_ALL="C", ARCHIPELAGO_ROOT=self.root, VOL_NAME=volume,
-                           VOL_UUID="bench", EXTP_PROVIDER="archipelago",
-                           EXTP_ACCESS="userspace" if self.endpoint == "none" else "kernelspace", **more)
+        environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", "ARCHIPELAGO_ROOT": self.root, "VOL_NAME": volume,
+                       "VOL_UUID": "bench", "EXTP_PROVIDER": "archipelago",
+                       "EXTP_ACCESS": "userspace" if self.endpoint == "none" else "kernelspace", **more}
         began = time.perf_counter()
         out = run([self.scripts + "/" + action], env=environment, cwd=self.scripts)
         return out, time.perf_counter() - began
 
-    def attach(self, volume):
+    def attach(self, volume, **more):
         """The path of the NBD socket of a volume that it attaches."""
-        out, _ = self.hook("attach", volume)
+        out, _ = self.hook("attach", volume, **more)
         return re.search(r"(?m)^kvm:nbd:unix:([^,\n]*)", out).group(1)
 
     def volume(self, name, size):
