@@ -80,9 +80,9 @@ class Archipelago:
         except LookupError:
             pass
 
-    def start(self, endpoint, direct=False):
+    def start(self, endpoint, direct=False, spin=50):
         """The daemon, with block devices (`loop`) or without (`none`); direct: past the page cache. It has a dummy role, too."""
-        if self.running == (endpoint, direct):
+        if self.running == (endpoint, direct, spin):
             return
         self.stop()
         with open(self.dist + "/etc/archipelago.conf") as f:
@@ -90,13 +90,14 @@ class Archipelago:
         text = text.replace("/srv/archip/", self.store + "/")
         text = re.sub(r"(?m)^SEGMENT_NAME = .*", "SEGMENT_NAME = '%s'" % self.segment, text)
         text = re.sub(r"(?m)^ENDPOINT = .*", "ENDPOINT = '%s'" % endpoint, text)
+        text = re.sub(r"(?m)^SPIN_US = \d+", "SPIN_US = %d" % spin, text)
         text = re.sub(r"'direct': \w+", "'direct': %s" % direct, text, count=1)     # the first is the data's
         text = text.replace("roles = [", "roles = [\n    ('dummy', 'dummy'),", 1)
         text += "\ndummy = {'portno_start': %d, 'portno_end': %d}\n" % (self.DUMMY, self.DUMMY)
         with open(self.root + "/etc/archipelago.conf", "w") as f:
             f.write(text)
         self.archipelago("start")
-        self.running, self.endpoint = (endpoint, direct), endpoint
+        self.running, self.endpoint = (endpoint, direct, spin), endpoint
 
     def stop(self):
         if self.running:
@@ -124,16 +125,16 @@ class Archipelago:
 
     def hook(self, action, volume, **more):
         """Calls a script as Ganeti does; (what it printed, its seconds)."""
-        environment = dict(PATH=os.environ["PATH"], LC_ALL="C", ARCHIPELAGO_ROOT=self.root, VOL_NAME=volume,
-                           VOL_UUID="bench", EXTP_PROVIDER="archipelago",
-                           EXTP_ACCESS="userspace" if self.endpoint == "none" else "kernelspace", **more)
+        environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", "ARCHIPELAGO_ROOT": self.root, "VOL_NAME": volume,
+                       "VOL_UUID": "bench", "EXTP_PROVIDER": "archipelago",
+                       "EXTP_ACCESS": "userspace" if self.endpoint == "none" else "kernelspace", **more}
         began = time.perf_counter()
         out = run([self.scripts + "/" + action], env=environment, cwd=self.scripts)
         return out, time.perf_counter() - began
 
-    def attach(self, volume):
+    def attach(self, volume, **more):
         """The path of the NBD socket of a volume that it attaches."""
-        out, _ = self.hook("attach", volume)
+        out, _ = self.hook("attach", volume, **more)
         return re.search(r"(?m)^kvm:nbd:unix:([^,\n]*)", out).group(1)
 
     def volume(self, name, size):
