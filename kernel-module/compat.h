@@ -32,6 +32,10 @@
 #define TIMEOUT_ARGUMENTS struct request *rq, bool reserved
 #endif
 
+#ifndef HAVE_PERCPU_WQ	/* 6.17 */
+#define system_percpu_wq system_wq
+#endif
+
 /* Merging has to be asked for until 6.14. */
 #ifndef HAVE_SHOULD_MERGE
 #define BLK_MQ_F_SHOULD_MERGE 0

@@ -28,7 +28,7 @@ void xsegbd_device_enter(struct xsegbd_device *dev, enum xsegbd_state state)
 	}
 	dev->held = hold;
 	if (hold && dev->deadline)
-		mod_delayed_work(system_wq, &dev->expiry, dev->deadline * HZ);
+		mod_delayed_work(system_percpu_wq, &dev->expiry, dev->deadline * HZ);
 	else
 		cancel_delayed_work(&dev->expiry); /* which looks at the state if it runs */
 }
@@ -46,14 +46,19 @@ static void expire(struct work_struct *work)
 	mutex_unlock(&dev->mutex);
 }
 
-/* Whatever is under way ends with an error, now.  Under the mutex. */
-void xsegbd_device_give_up(struct xsegbd_device *dev)
+/*
+ * Whatever is under way ends with an error, now.  Under the mutex.  Of what follows
+ * nothing is sent to the peer if the device is to be gone: nobody would look for it.
+ */
+void xsegbd_device_give_up(struct xsegbd_device *dev, bool for_good)
 {
 	enum xsegbd_state state = dev->state;
 	u32 i;
 
 	if (state == XSEGBD_SERVED) {
 		blk_mq_quiesce_queue(dev->disk->queue);
+		if (for_good)
+			xs_store(&dev->state, XSEGBD_GONE);
 		for (i = 0; i < dev->nr_queues; i++)
 			xsegbd_queue_abandon(&dev->queues[i]);
 		blk_mq_unquiesce_queue(dev->disk->queue);
@@ -194,7 +199,7 @@ int xsegbd_device_remove(struct xsegbd_device *dev, bool force)
 	spin_unlock(&dev->open_lock);
 
 	mutex_lock(&dev->mutex);
-	xsegbd_device_give_up(dev);
+	xsegbd_device_give_up(dev, true);
 	xsegbd_device_enter(dev, XSEGBD_GONE);
 	mutex_unlock(&dev->mutex);
 	wake_up_interruptible_poll(&dev->wait, EPOLLIN | EPOLLHUP);

@@ -148,7 +148,7 @@ struct xsegbd_device *xsegbd_device_create(const char *target, u32 src, u32 dst,
 int xsegbd_device_remove(struct xsegbd_device *dev, bool force);
 void xsegbd_device_wait_for_all(void);
 void xsegbd_device_enter(struct xsegbd_device *dev, enum xsegbd_state state);
-void xsegbd_device_give_up(struct xsegbd_device *dev);
+void xsegbd_device_give_up(struct xsegbd_device *dev, bool for_good);
 const char *xsegbd_device_state(struct xsegbd_device *dev);
 
 /* segment.c */
