@@ -10,6 +10,7 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import uuid
 
@@ -87,9 +88,9 @@ def run(words, env=None, timeout=PATIENCE, cwd=None, stdin=subprocess.DEVNULL, s
     try:
         out, err = child.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
+        place = waits_for(child.pid)
         child.kill()
-        child.wait()
-        raise Failed(f"hangs, was ended after {timeout} s: {shown or ' '.join(words)}") from None
+        raise Failed(f"hangs, was ended after {timeout} s: {shown or ' '.join(words)}; it waited for {place}") from None
     return Result(shown or " ".join(words), child.returncode, out.decode(errors="replace"), err.decode(errors="replace"),
                   time.monotonic() - begun)
 
@@ -120,6 +121,25 @@ def alive(pid):
             return f.read().rsplit(")", 1)[1].split()[0] not in "ZX"
     except OSError:
         return False
+
+
+def kill(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def waits_for(pid):
+    """Where in the kernel each thread of a process is."""
+    places = []
+    for path in glob.glob(f"/proc/{pid}/task/*/stack"):
+        try:
+            with open(path) as f:
+                places.append(f.readline().strip())
+        except OSError:
+            pass
+    return ", ".join(places) or "nothing"
 
 
 def user_exists(name):
@@ -308,7 +328,7 @@ class Node:
     def mapped_left(self):
         """What is left of mappings, in words; an empty list where all is clean."""
         left = [f"loop device {d}" for d in self.loop_devices()] + [f"mount {m}" for m in self.mounts()]
-        left += [f"process {pid} ({name})" for pid, name in self.processes().items() if "archip-loop" in name or "qemu" in name]
+        left += [f"process {pid} ({name})" for pid, name in self.processes().items() if "archipelago-loop" in name or "qemu" in name]
         for folder in ("nbd", "img", "mapped", "loop"):
             left += glob.glob(f"{self.root}/run/{folder}/*")
         return left
@@ -336,13 +356,28 @@ class Node:
             for name in names:
                 self.vlmc("remove", name)
 
+    def tell(self):
+        """What may help to understand a failure: its processes, and the ends of its logs."""
+        for pid, name in processes_of(self.root).items():
+            note(f"process {pid} ({name}) waits for {waits_for(pid)}")
+        for path in [self.root + "/log/archipelagod.log", *glob.glob(self.root + "/run/loop/*.log")]:
+            try:
+                with open(path, errors="replace") as f:
+                    note(f"the end of {path}:\n  " + "  ".join(line[:300] for line in f.readlines()[-20:]))
+            except OSError:
+                pass
+
     # ---- its end
 
     def end_children(self):
+        """One that waits for a device ends with that device, or when a daemon answers."""
         for child in self.children:
-            if child.poll() is None:
-                child.kill()
-            child.wait()
+            child.kill()
+        for child in self.children:
+            try:
+                child.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                raise Failed(f"process {child.pid} ({child.args[0]}) does not end: it waits for {waits_for(child.pid)}") from None
         self.children.clear()
 
     def close(self):
@@ -356,21 +391,19 @@ class Node:
             self.destroy()
 
     def destroy(self):
-        """Takes away whatever there is of it, by force."""
-        self.end_children()
+        """Takes away whatever there is of it, by force. Processes first: who serves a device lets those go who wait for it."""
+        if sys.exc_info()[0]:
+            self.tell()
+        until = time.monotonic() + 10
+        while processes_of(self.root) and time.monotonic() < until:
+            for pid in processes_of(self.root):
+                kill(pid)
+            time.sleep(0.05)
         for mount in reversed(self.mounts()):
             if "/run/loop/" not in mount:
                 subprocess.run(["umount", "-l", mount], stderr=subprocess.DEVNULL, check=False)
         for device in self.loop_devices():
             subprocess.run(["losetup", "-d", device], stderr=subprocess.DEVNULL, check=False)
-        until = time.monotonic() + 10
-        while processes_of(self.root) and time.monotonic() < until:
-            for pid in processes_of(self.root):
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-            time.sleep(0.05)
         for mount in reversed(self.mounts()):
             subprocess.run(["umount", "-l", mount], stderr=subprocess.DEVNULL, check=False)
         for place in self.file_systems:
@@ -378,6 +411,7 @@ class Node:
                 subprocess.run(["umount", "-l", place], check=True)
         for path in self.shared_memory():
             os.unlink(path)
+        self.end_children()
         subprocess.run(["rm", "-rf", "--one-file-system", self.root], check=False)
 
     def __enter__(self):

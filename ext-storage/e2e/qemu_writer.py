@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 
-from node import Failed, await_
+from node import PATIENCE, Failed, await_, check, waits_for
 
 BLOCK, DEPTH = 4096, 8
 
@@ -80,7 +80,8 @@ class QemuWriter:
     def pause(self):
         """No more writes; those under way end."""
         self.running = False
-        self.writer.join()
+        self.writer.join(PATIENCE)
+        check(not self.writer.is_alive(), f"qemu-io takes no commands: it waits for {waits_for(self.child.pid)}")
         await_(lambda: not self.under_way or self.errors, "the end of the writes of qemu-io")
 
     def check(self, when):
@@ -102,4 +103,4 @@ class QemuWriter:
 
     def close(self):
         self.send("quit")
-        self.child.wait()
+        await_(lambda: self.child.poll() is not None, "the end of qemu-io")

@@ -11,7 +11,7 @@ import time
 
 import writer
 from images import sparse_image
-from node import HERE, MIB, Node, alive, await_, check, equal, note, tool
+from node import HERE, MIB, PATIENCE, Node, alive, await_, check, equal, note, tool
 from qemu_writer import QemuWriter
 
 KILLS = 20
@@ -160,7 +160,7 @@ def kill_the_starting_one(node):
            "a new daemon", pause=0.002)
     time.sleep(random.random() * 0.4)
     node.kill()
-    child.communicate()
+    child.communicate(timeout=PATIENCE)
 
 
 def test_kill_9():

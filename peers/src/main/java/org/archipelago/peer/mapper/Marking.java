@@ -166,7 +166,9 @@ final class Marking {
             if (record.state() == State.LIVE) {
                 throw missing(record.name(), record.header());
             }
-            known(record.header()); // an image, the objects of which its maker holds
+            Matcher checkpoint = checkpoint(record.name(), record.header()); // an image: its maker holds the objects, and makes this only now
+            named.checkpoint(checkpoint.group(1), generation(checkpoint));
+            known(record.header());
         }
         return true;
     }
@@ -174,11 +176,8 @@ final class Marking {
     /** Marks what a header names; false where its checkpoint is not there, perhaps because it names another by now. */
     private boolean live(String name, VolumeHeader header) {
         if (!header.checkpoint().equals(VolumeHeader.NONE)) {
-            Matcher checkpoint = CHECKPOINT.matcher(header.checkpoint());
-            if (!checkpoint.matches()) {
-                throw hidden("the header of volume " + name + " names checkpoint " + header.checkpoint());
-            }
-            int generation = Integer.parseInt(checkpoint.group(2), 16);
+            Matcher checkpoint = checkpoint(name, header);
+            int generation = generation(checkpoint);
             if (!named.hasCheckpoint(checkpoint.group(1), generation)) {
                 Optional<BlockMap> map = map(name, header);
                 if (map.isEmpty()) {
@@ -190,6 +189,18 @@ final class Marking {
         }
         known(header);
         return true;
+    }
+
+    private static Matcher checkpoint(String name, VolumeHeader header) {
+        Matcher checkpoint = CHECKPOINT.matcher(header.checkpoint());
+        if (!checkpoint.matches()) {
+            throw hidden("the header of volume " + name + " names checkpoint " + header.checkpoint());
+        }
+        return checkpoint;
+    }
+
+    private static int generation(Matcher checkpoint) {
+        return Integer.parseInt(checkpoint.group(2), 16);
     }
 
     private void known(VolumeHeader header) {
