@@ -8,7 +8,6 @@
 
 #include <linux/slab.h>
 #include <linux/string.h>
-#include <linux/string_helpers.h>
 #include "xsegbd.h"
 
 #define LOGGED_MAX 60	/* bytes of what was written and is wrong */
@@ -114,10 +113,11 @@ static int remove(char *text)
 /* What was written may be anything. */
 static void complain(const char *what, const char *from, size_t length, int error)
 {
-	char text[4 * LOGGED_MAX + 1] = "";
+	char text[LOGGED_MAX + 1] = "";
+	size_t i;
 
-	string_escape_mem(from, min_t(size_t, length, LOGGED_MAX), text, sizeof(text) - 1,
-			  ESCAPE_HEX | ESCAPE_NAP, NULL);
+	for (i = 0; i < length && i < LOGGED_MAX; i++)
+		text[i] = from[i] >= ' ' && from[i] <= '~' ? from[i] : '?';
 	pr_warn_ratelimited("cannot %s '%s': error %d\n", what, text, error);
 }
 
@@ -137,21 +137,13 @@ static ssize_t store(const char *what, int (*act)(char *text), const char *from,
 	return error ?: length;
 }
 
-#ifdef HAVE_BUS_STORE_OF_CONST
-static ssize_t add_store(const struct bus_type *bus, const char *from, size_t length)
-#else
-static ssize_t add_store(struct bus_type *bus, const char *from, size_t length)
-#endif
+static ssize_t add_store(BUS_CONST struct bus_type *bus, const char *from, size_t length)
 {
 	return store("add", add, from, length);
 }
 static BUS_ATTR_WO(add);
 
-#ifdef HAVE_BUS_STORE_OF_CONST
-static ssize_t remove_store(const struct bus_type *bus, const char *from, size_t length)
-#else
-static ssize_t remove_store(struct bus_type *bus, const char *from, size_t length)
-#endif
+static ssize_t remove_store(BUS_CONST struct bus_type *bus, const char *from, size_t length)
 {
 	return store("remove", remove, from, length);
 }

@@ -11,6 +11,9 @@
 #include <linux/slab.h>
 #include "xsegbd.h"
 
+static atomic_t devices;	/* that are not freed */
+static DECLARE_WAIT_QUEUE_HEAD(freed);
+
 /* Under the mutex. */
 void xsegbd_device_enter(struct xsegbd_device *dev, enum xsegbd_state state)
 {
@@ -25,7 +28,7 @@ void xsegbd_device_enter(struct xsegbd_device *dev, enum xsegbd_state state)
 	}
 	dev->held = hold;
 	if (hold && dev->deadline)
-		mod_delayed_work(system_wq, &dev->expiry, dev->deadline * HZ);
+		mod_delayed_work(system_percpu_wq, &dev->expiry, dev->deadline * HZ);
 	else
 		cancel_delayed_work(&dev->expiry); /* which looks at the state if it runs */
 }
@@ -43,14 +46,19 @@ static void expire(struct work_struct *work)
 	mutex_unlock(&dev->mutex);
 }
 
-/* Whatever is under way ends with an error, now.  Under the mutex. */
-void xsegbd_device_give_up(struct xsegbd_device *dev)
+/*
+ * Whatever is under way ends with an error, now.  Under the mutex.  Of what follows
+ * nothing is sent to the peer if the device is to be gone: nobody would look for it.
+ */
+void xsegbd_device_give_up(struct xsegbd_device *dev, bool for_good)
 {
 	enum xsegbd_state state = dev->state;
 	u32 i;
 
 	if (state == XSEGBD_SERVED) {
 		blk_mq_quiesce_queue(dev->disk->queue);
+		if (for_good)
+			xs_store(&dev->state, XSEGBD_GONE);
 		for (i = 0; i < dev->nr_queues; i++)
 			xsegbd_queue_abandon(&dev->queues[i]);
 		blk_mq_unquiesce_queue(dev->disk->queue);
@@ -101,13 +109,20 @@ static void release(struct device *device)
 	xsegbd_queues_free(dev);
 	xsegbd_segment_free(dev);
 	kfree(dev);
+	if (atomic_dec_and_test(&devices))
+		wake_up(&freed);
 }
 
-#ifdef HAVE_DEVNODE_OF_CONST
-static char *devnode(const struct device *device, umode_t *mode, kuid_t *uid, kgid_t *gid)
-#else
-static char *devnode(struct device *device, umode_t *mode, kuid_t *uid, kgid_t *gid)
-#endif
+/*
+ * All were removed, and the last ones are being freed: where the kernel still looks up
+ * their disks, later than their removal.
+ */
+void xsegbd_device_wait_for_all(void)
+{
+	wait_event(freed, !atomic_read(&devices));
+}
+
+static char *devnode(DEVNODE_CONST struct device *device, umode_t *mode, kuid_t *uid, kgid_t *gid)
 {
 	if (mode)
 		*mode = 0660;
@@ -136,7 +151,7 @@ static int set_up(struct xsegbd_device *dev)
 	dev->dev.devt = MKDEV(MAJOR(xsegbd_chrdev), MINOR(xsegbd_chrdev) + dev->id);
 	error = cdev_device_add(&dev->cdev, &dev->dev);
 	if (error)
-		put_disk(dev->disk);
+		xsegbd_disk_remove(dev);
 	return error;
 }
 
@@ -147,6 +162,7 @@ struct xsegbd_device *xsegbd_device_create(const char *target, u32 src, u32 dst,
 
 	if (!dev)
 		return ERR_PTR(-ENOMEM);
+	atomic_inc(&devices);
 	device_initialize(&dev->dev);
 	dev->dev.bus = &xsegbd_bus;
 	dev->dev.type = &device_type;
@@ -174,8 +190,6 @@ struct xsegbd_device *xsegbd_device_create(const char *target, u32 src, u32 dst,
 /* -EBUSY where somebody has the disk open, unless forced. */
 int xsegbd_device_remove(struct xsegbd_device *dev, bool force)
 {
-	bool live;
-
 	spin_lock(&dev->open_lock);
 	if (dev->openers && !force) {
 		spin_unlock(&dev->open_lock);
@@ -185,17 +199,14 @@ int xsegbd_device_remove(struct xsegbd_device *dev, bool force)
 	spin_unlock(&dev->open_lock);
 
 	mutex_lock(&dev->mutex);
-	xsegbd_device_give_up(dev);
+	xsegbd_device_give_up(dev, true);
 	xsegbd_device_enter(dev, XSEGBD_GONE);
-	live = dev->live;
 	mutex_unlock(&dev->mutex);
 	wake_up_interruptible_poll(&dev->wait, EPOLLIN | EPOLLHUP);
 	cancel_delayed_work_sync(&dev->expiry);
 	cancel_work_sync(&dev->described);
-	if (live)
-		del_gendisk(dev->disk);
+	xsegbd_disk_remove(dev);
 	cdev_device_del(&dev->cdev, &dev->dev);
-	put_disk(dev->disk);
 	put_device(&dev->dev);
 	return 0;
 }

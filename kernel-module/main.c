@@ -88,6 +88,7 @@ unregister_blkdev:
 static void __exit xsegbd_exit(void)
 {
 	xsegbd_bus_unregister();
+	xsegbd_device_wait_for_all();
 	unregister_chrdev_region(xsegbd_chrdev, XSEG_PORTS_MAX);
 	unregister_blkdev(xsegbd_major, XSEGBD_NAME);
 }

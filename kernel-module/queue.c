@@ -174,8 +174,15 @@ static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_que
 
 	if (op < 0)
 		return BLK_STS_NOTSUPP;
-	if (xs_load(&dev->state) != XSEGBD_SERVED)
+	switch (xs_load(&dev->state)) {
+	case XSEGBD_SERVED:
+		break;
+	case XSEGBD_WAITING:
+		/* A change of the scheduler has ended the quiescence, which 5.10 does not count. */
+		return BLK_STS_RESOURCE;
+	default:
 		return BLK_STS_IOERR;
+	}
 	status = take_slot(q, rq);
 	if (status)
 		return status;
@@ -335,7 +342,7 @@ void xsegbd_queue_abandon(struct xsegbd_queue *q)
 }
 
 /* The peer is alive, or this request would not be with it. */
-static enum blk_eh_timer_return timeout(struct request *rq)
+static enum blk_eh_timer_return timeout(TIMEOUT_ARGUMENTS)
 {
 	struct xsegbd_queue *q = rq->mq_hctx->driver_data;
 	struct xsegbd_device *dev = q->dev;

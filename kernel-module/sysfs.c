@@ -89,7 +89,7 @@ static ssize_t cleanup_store(struct device *device, struct device_attribute *att
 	struct xsegbd_device *dev = to_xsegbd(device);
 
 	mutex_lock(&dev->mutex);
-	xsegbd_device_give_up(dev);
+	xsegbd_device_give_up(dev, false);
 	mutex_unlock(&dev->mutex);
 	return length;
 }

@@ -27,11 +27,8 @@
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
+#include "compat.h"
 #include "protocol.h"
-
-#ifndef HAVE_DISK_THAT_IS_FREED
-#error "xsegbd needs a kernel that tells a driver when a disk is freed (5.18)"
-#endif
 
 #define XSEGBD_NAME "xsegbd"
 #define XSEGBD_DEPTH_MAX 1024
@@ -149,8 +146,9 @@ extern const struct attribute_group *xsegbd_groups[];
 /* device.c */
 struct xsegbd_device *xsegbd_device_create(const char *target, u32 src, u32 dst, u32 depth);
 int xsegbd_device_remove(struct xsegbd_device *dev, bool force);
+void xsegbd_device_wait_for_all(void);
 void xsegbd_device_enter(struct xsegbd_device *dev, enum xsegbd_state state);
-void xsegbd_device_give_up(struct xsegbd_device *dev);
+void xsegbd_device_give_up(struct xsegbd_device *dev, bool for_good);
 const char *xsegbd_device_state(struct xsegbd_device *dev);
 
 /* segment.c */
@@ -174,7 +172,14 @@ void xsegbd_queue_abandon(struct xsegbd_queue *q);
 
 /* disk.c */
 int xsegbd_disk_create(struct xsegbd_device *dev);
+int xsegbd_disk_open(struct gendisk *disk, blk_mode_t mode);
+void xsegbd_disk_release(struct gendisk *disk);
+void xsegbd_disk_free(struct gendisk *disk);
+void xsegbd_disk_remove(struct xsegbd_device *dev);
 int xsegbd_disk_describe(struct xsegbd_device *dev, const struct xsegbd_info *info);
+
+/* compat.c */
+extern const struct block_device_operations xsegbd_disk_fops;
 
 /* peer.c */
 extern const struct file_operations xsegbd_peer_fops;

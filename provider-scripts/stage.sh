@@ -2,7 +2,7 @@
 # stage.sh SOURCE JARS DEST: makes DEST the tree that is installed.
 #   SOURCE  the project's folder, built
 #   JARS    folder with the jars of the modules and of what they need
-#   DEST    bin/ lib/ etc/ share/ extstorage/; a tree of this script that lies there is replaced, nothing else
+#   DEST    bin/ lib/ etc/ share/ src/ extstorage/; a tree of this script that lies there is replaced, nothing else
 set -eu
 
 source=$1
@@ -37,6 +37,11 @@ for script in create attach detach remove grow setinfo verify snapshot open clos
     ln -s ../../lib/archipelago/client "$new/extstorage/archipelago/$script"
 done
 cp "$source/provider-scripts/parameters.list" "$new/extstorage/archipelago/parameters.list"
+
+# the kernel's module, for dkms: its source belongs to /usr/src
+version=$(sed -n 's|^  <version>\(.*\)</version>$|\1|p' "$source/pom.xml")
+make -s -C "$source/kernel-module" dkms VERSION="$version" BUILD="$new/src/xsegbd-$version"
+install -D -m 644 "$source/kernel-module/60-xsegbd.rules" "$new/lib/udev/rules.d/60-xsegbd.rules"
 
 touch "$new/.staged"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/* The driver is told of a disk's end, and add_disk() of its own failure: the oldest kernel that xsegbd builds for. */
+/* The driver is told of a disk's end, and of a failure of add_disk(); where not, xsegbd takes it for 5.10. */
 #include <linux/blkdev.h>
 
 void probe_free(struct gendisk *disk);

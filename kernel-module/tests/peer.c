@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * peer [-h SEED] [-m] [-d MS] DEVICE FILE: serves /dev/xsegbdcN from a file, whose size
+ * peer [-h SEED] [-m] [-u] [-s SIZE] [-d MS] DEVICE FILE: serves /dev/xsegbdcN from a file, whose size
  * is that of the volume (asked anew with each INFO).  Ends when the device is removed.
  *
  *	-d MS	waits before it answers, so that there is always something under way
  *	-m	answers nothing at all
+ *	-u	unmaps everything when the first request is there, and answers nothing
+ *	-s SIZE	says that the volume has such a size: bytes, or 8E
  *	-h SEED	hostile: scribbles on rings, slots and header, answers twice and what it
- *		does not have
+ *		does not have, and scribbles on data
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -25,7 +27,8 @@ struct xs_peer {
 	struct xseg xs; /* first: xs_wake() finds the rest from it */
 	int device, file;
 	unsigned int delay_us;
-	int mute;
+	int mute, unmaps;
+	const char *size; /* or NULL: the file's */
 	unsigned long long seed; /* 0: honest */
 };
 
@@ -119,6 +122,9 @@ static int serve(const struct xs_peer *peer, struct xseg_request *r)
 	case XSEG_OP_INFO:
 		failed = fstat(peer->file, &st);
 		r->length = st.st_size;
+		if (peer->size)
+			r->length = strchr(peer->size, 'E') ? strtoull(peer->size, NULL, 10) << 60 :
+							      strtoull(peer->size, NULL, 10);
 		r->serviced = (st.st_mode & 0222) == 0;
 		return failed ? errno : 0;
 	default:
@@ -140,7 +146,7 @@ static void scribble(struct xs_peer *peer, __u32 slot)
 	__u64 values[] = { rnd(peer), lap | rnd(peer) % (xs->h.nr_requests + 2), lap | (__u32)rnd(peer), 0 };
 	__u32 other = rnd(peer) % xs->h.nr_requests;
 
-	switch (rnd(peer) % 6) {
+	switch (rnd(peer) % 7) {
 	case 0:
 		words[rnd(peer) % nr_words] = values[rnd(peer) % 4];
 		break;
@@ -160,6 +166,9 @@ static void scribble(struct xs_peer *peer, __u32 slot)
 		xs_slot(xs, slot)->serviced = rnd(peer);
 		xs_slot(xs, slot)->status = rnd(peer);
 		break;
+	case 4: /* what somebody else's requests carry */
+		xs->base[xs->h.data_at + rnd(peer) % (xs->h.size - xs->h.data_at)] ^= rnd(peer);
+		break;
 	}
 	if (xs->h.nr_requests > 1 && rnd(peer) % 2)
 		ring(peer);
@@ -171,6 +180,11 @@ static __u32 serve_port(struct xs_peer *peer, __u32 port)
 
 	if (peer->mute && port != CONTROL_PEER)
 		return n;
+	if (n && peer->unmaps && port != CONTROL_PEER) {
+		munmap(peer->xs.base, peer->xs.h.size);
+		for (;;)
+			pause();
+	}
 	if (n && peer->delay_us)
 		usleep(peer->delay_us);
 	for (i = 0; i < n; i++) {
@@ -211,18 +225,22 @@ int main(int argc, char **argv)
 	struct xseg_port *bell;
 	int option;
 
-	while ((option = getopt(argc, argv, "d:mh:")) != -1) {
+	while ((option = getopt(argc, argv, "d:h:ms:u")) != -1) {
 		if (option == 'd')
 			peer.delay_us = 1000 * atoi(optarg);
 		else if (option == 'm')
 			peer.mute = 1;
+		else if (option == 'u')
+			peer.unmaps = 1;
+		else if (option == 's')
+			peer.size = optarg;
 		else if (option == 'h')
 			peer.seed = strtoull(optarg, NULL, 10) | 1;
 		else
-			errx(2, "usage: peer [-h SEED] [-m] [-d MS] DEVICE FILE");
+			errx(2, "usage: peer [-h SEED] [-m] [-u] [-s SIZE] [-d MS] DEVICE FILE");
 	}
 	if (argc - optind != 2)
-		errx(2, "usage: peer [-h SEED] [-m] [-d MS] DEVICE FILE");
+		errx(2, "usage: peer [-h SEED] [-m] [-u] [-s SIZE] [-d MS] DEVICE FILE");
 	join(&peer, argv[optind]);
 	peer.file = open(argv[optind + 1], O_RDWR | O_CLOEXEC);
 	if (peer.file < 0)
