@@ -91,7 +91,6 @@ def test_host():
         refused(node, small, "SEGMENT_SIZE = 8: too small")
         refused(node, small, "SEGMENT_SIZE = 8: too small", words=("start",))
         refused(node, edited(node, (", ('vlmcd', 'vlmcd')", "")), "roles: none of type vlmcd")
-        refused(node, "ENDPOINT = 'nbd'\n" + re.sub(r"(?m)^ENDPOINT = .*", "", edited(node)), "ENDPOINT = 'nbd': not part of this version")
 
 
 def test_what_another_user_cannot_use():
