@@ -103,4 +103,6 @@ class QemuWriter:
 
     def close(self):
         self.send("quit")
+        with self.typing:
+            self.child.stdin.close()  # it may sit on that line, too, as long as nothing comes after it
         await_(lambda: self.child.poll() is not None, "the end of qemu-io")
