@@ -17,32 +17,18 @@ public final class Verb {
 
     private Verb() {}
 
-    /** Prints the loop device that shows the volume's NBD socket; makes it if there is none. */
-    public static List<String> loopAttach(String volume) {
-        return List.of("loop-attach", volume);
+    /** Prints the device of a driver (loop, nbd) that shows the volume's NBD socket; makes it if there is none. */
+    public static List<String> attach(String driver, String volume) {
+        return List.of(driver + "-attach", volume);
     }
 
-    public static List<String> loopDetach(String volume) {
-        return List.of("loop-detach", volume);
-    }
-
-    /** Lets the device have the volume's new size. */
-    public static List<String> loopResize(String volume) {
-        return List.of("loop-resize", volume);
-    }
-
-    /** Prints the device of the kernel's nbd that is connected to the volume's socket; makes it if there is none. */
-    public static List<String> nbdAttach(String volume) {
-        return List.of("nbd-attach", volume);
-    }
-
-    public static List<String> nbdDetach(String volume) {
-        return List.of("nbd-detach", volume);
+    public static List<String> detach(String driver, String volume) {
+        return List.of(driver + "-detach", volume);
     }
 
     /** Lets the device have the volume's new size. */
-    public static List<String> nbdResize(String volume) {
-        return List.of("nbd-resize", volume);
+    public static List<String> resize(String driver, String volume) {
+        return List.of(driver + "-resize", volume);
     }
 
     /** Prints the xsegbd device that shows the volume, and gives it to the daemon to serve; makes it if there is none. */

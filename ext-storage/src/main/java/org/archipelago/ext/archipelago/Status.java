@@ -42,7 +42,8 @@ final class Status implements Command {
 
     static final CommandSpec SPEC = CommandSpec.of("status", Needs.NOTHING, "Shows how archipelagod and its roles are", Status::new)
         .operands(0, "ROLE").group(Archipelago.DAEMON)
-        .details("Each role is asked for a sign of life. Also told: the driver that makes block devices (ENDPOINT). Exit code 0: all of them run. 3: at least one does not.")
+        .details("Each role is asked for a sign of life. Also told: the driver that makes block devices (ENDPOINT). "
+            + "Exit code 0: all of them run. 3: at least one does not.")
         .example("", "all of it")
         .example("--json", "the same, for programs")
         .appendix(TABLE.help());

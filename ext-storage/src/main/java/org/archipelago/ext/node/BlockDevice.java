@@ -14,7 +14,7 @@ import org.archipelago.ext.Verb;
  * Block devices of a kind, which show volumes. What needs rights is done on the caller's side of the control socket, with
  * the caller's; here it is asked for, and its result is checked.
  */
-sealed interface BlockDevice permits LoopDevice, NbdDisk, XsegbdDisk {
+sealed interface BlockDevice permits HelpedDevice, XsegbdDisk {
     /** The unit of a device's size, bytes. */
     int SECTOR = 512;
 
